@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The map of mbimctl: read this first.
+ *
+ *   main.c            the face: options, outputs, errors, signals
+ *   commands.c        what the ledger, commands.def, means
+ *   qmi-over-mbim.c   QMI inside MBIM
+ *   mbim.c            the pipe: how bytes reach a modem
+ *
+ * Each file uses those below it. What a lower file needs from above (output,
+ * warnings, the trace) is declared in the last section and supplied by main.c.
+ *
+ * Functions that can fail return an exit code, 0 being success, and have told
+ * the reason to fail(). Times are nanoseconds of CLOCK_MONOTONIC. Numbers on
+ * the wire are little-endian. Nothing is allocated: buffers belong to the file
+ * that fills them and hold until its next exchange.
+ */
+#ifndef MBIM_H
+#define MBIM_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit codes. They are frozen: scripts depend on them. */
+enum exit_code {
+	DONE = 0,
+	REFUSED = 1,		/* the modem refused */
+	USAGE = 2,
+	NO_DEVICE = 3,		/* no device, cannot open it, it went away */
+	TIMED_OUT = 4,		/* deadline passed */
+	MALFORMED = 5,		/* malformed reply */
+	BUSY = 6,		/* lock held, or mbim-proxy has the device */
+	PIN_NEEDED = 7,		/* PIN or PUK needed */
+	NO_SIM = 8,		/* no SIM, bad SIM, SIM not ready */
+	NETWORK_REFUSED = 9,
+	FCC_LOCKED = 10,
+	UNSUPPORTED = 11,	/* the modem lacks the service or command */
+	NOT_REACHED = 12,	/* waited-for or verified state not reached */
+	NO_OUTPUT = 13,		/* output could not be written */
+	SIGNALLED = 128		/* + the signal's number */
+};
+
+#define SECOND	1000000000LL
+
+/* ---- untrusted bytes: mbim.c ---- */
+
+/*
+ * A reader of len bytes. It never reads beyond; after an attempt it is bad for
+ * good and gives zeros.
+ */
+struct reader {
+	const uint8_t *base;
+	size_t len, at;
+	int bad;
+};
+
+/* The next n bytes, or NULL when there are fewer. */
+const uint8_t *take(struct reader *r, size_t n);
+
+/* The next number of 1 to 8 bytes. */
+uint64_t take_number(struct reader *r, size_t bytes);
+
+/* The bytes at an offset from the reader's base; the only way to follow one. */
+struct reader window(struct reader *r, size_t offset, size_t size);
+
+void put_number(uint8_t *p, uint64_t n, size_t bytes);
+
+/* ---- the device and the MBIM session: mbim.c ---- */
+
+enum {
+	MBIM_CONTROL_MAX = 65535,	/* largest fragment */
+	MBIM_REPLY_MAX = 65536,		/* largest joined message */
+	MBIM_KEPT_MAX = 16		/* sessions, and kept QMI clients */
+};
+
+enum mbim_open { OPEN_AUTO, OPEN_ALWAYS, OPEN_NEVER };
+
+enum mbim_operation { MBIM_QUERY = 0, MBIM_SET = 1 };
+
+/* A QMI client that outlives the run. */
+struct mbim_kept {
+	uint8_t service, client;
+	uint32_t handle;
+};
+
+struct mbim {
+	/* set by the caller */
+	char path[128];			/* of the node or socket */
+	enum mbim_open open;
+	int close;			/* --close */
+	int direct;			/* beside mbim-proxy */
+	int64_t limit;			/* when waiting ends: the deadline */
+	sigset_t waiting;		/* the signal mask of ppoll */
+	void (*trace)(int sent, const uint8_t *frame, size_t len);
+
+	/* what is known of the session */
+	int fd;
+	size_t control_size;
+	int version;			/* MBIMEx: 0 for MBIM 1.0, else 2 or 3 */
+	int joined;			/* the function was open before */
+	int opened;			/* OPEN was sent */
+	int critical;			/* wait for this answer in clean-up too */
+
+	/* the marker: what outlives the run */
+	uint8_t sessions[MBIM_KEPT_MAX];
+	size_t n_sessions;
+	struct mbim_kept kept[MBIM_KEPT_MAX];
+	size_t n_kept;
+
+	/* mbim.c's own */
+	uint64_t identity[5];		/* rdev, inode, ctime (2), USB devnum */
+	char sys[96];			/* the device's directory in sysfs */
+	int is_socket, gone, cleaning, unanswered, owed;
+	int signals_known;
+	uint32_t next_id;
+	int64_t patience;		/* the whole deadline, for its sentence */
+};
+
+int64_t now(void);
+
+/*
+ * The owners. Each takes its thing, calls next, gives the thing back, and
+ * returns the first error. The device is locked; the session is joined or
+ * opened, and closed if it was opened and leaves nothing behind.
+ */
+int mbim_with_device(struct mbim *m, int (*next)(struct mbim *m));
+int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m));
+
+/* Clean-up begins: three seconds from here, and a second signal ends it. */
+void mbim_clean_up(struct mbim *m);
+
+/* A COMMAND_DONE: its information buffer and status (MBIM 1.0 §9.4.5). */
+struct mbim_answer {
+	uint32_t status;
+	struct reader info;
+};
+
+/*
+ * One command and its answer. Success here is an answer; its status may be a
+ * failure, which mbim_refused() tells.
+ */
+int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
+	enum mbim_operation operation, const uint8_t *info, size_t len,
+	struct mbim_answer *answer);
+
+/*
+ * Record the failure that a status means, with more to be said of it; code is
+ * its exit code, 0 being that of the status.
+ */
+int mbim_refused(uint32_t status, int code, const char *more);
+
+const char *mbim_status_name(uint32_t status);
+
+/* ---- what outlives a run: qmi-over-mbim.c ---- */
+
+/* Owns the marker: reads it before, writes or removes it after. */
+int mark_with_marker(struct mbim *m, int (*next)(struct mbim *m));
+
+/* Write the marker now; what cannot be written is warned of once. */
+void mark_write(struct mbim *m);
+
+/* ---- QMI: qmi-over-mbim.c ---- */
+
+extern const uint8_t qmi_uuid[16];
+
+/* Parts of a QMUX frame with an SDU, checked; tlvs reads what follows the header. */
+struct qmux {
+	uint8_t service, client;
+	int from_modem, indication, response;
+	uint16_t id, message;
+	struct reader tlvs;
+};
+
+/* Returns false when it is no QMUX frame. */
+int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q);
+
+/* The first TLV of a type; false when there is none. The reader turns bad when TLVs are broken. */
+int qmi_tlv(struct reader tlvs, uint8_t type, struct reader *value);
+
+/* Result TLV 0x02 of a reply: 0, or the error; -1 when it is missing or broken. */
+int qmi_result(struct reader tlvs);
+
+/* The next TLV; false at the end. */
+int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value);
+
+/* Owns the clients: those allocated by next and not kept are released. */
+int qmi_with_clients(struct mbim *m, int (*next)(struct mbim *m));
+
+enum qmi_use { QMI_PLAIN, QMI_KEEP, QMI_DROP };
+
+/*
+ * One QMI message and its reply, through a client that is allocated when
+ * needed (QMI_DROP: a kept one where there is one). error is the QMI error.
+ */
+int qmi_command(struct mbim *m, uint8_t service, uint16_t message,
+	enum qmi_use use, const uint8_t *tlvs, size_t len,
+	int *error, struct reader *reply);
+
+/* The last command's client outlives the run, or has ended. */
+void qmi_keep(struct mbim *m, uint32_t handle);
+void qmi_drop(struct mbim *m);
+
+/* The handle of a kept client of a service; false when there is none. */
+int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle);
+
+int qmi_refused(uint32_t error, int code, const char *more);
+const char *qmi_error_name(uint32_t error);
+
+/* ---- the commands: commands.c ---- */
+
+struct command;
+
+/* A command of the run with its options, as given. */
+struct option {
+	const char *name;		/* without dashes, up to a NUL or '=' */
+	const char *value;
+	int used;
+};
+
+struct call {
+	const struct command *command;
+	const char *raw;		/* the value of --raw-mbim, --raw-qmi */
+	int raw_qmi;
+	struct option *options;
+	size_t n_options;
+};
+
+const struct command *command_find(const char *name);
+const char *command_name(const struct command *c);
+const char *command_help(const struct command *c);
+int command_slow(const struct command *c);	/* its deadline in seconds */
+
+/* Has the command an option of this name? "" is its own value. */
+int command_has_option(const struct command *c, const char *name);
+
+/* Check a call: encode its request and throw it away. */
+int command_check(const struct call *call);
+
+/* Send it, and give its reply to out_…. */
+int command_run(struct mbim *m, const struct call *call);
+
+/*
+ * Tell an MBIM or QMUX frame of either direction through out_…, with personal
+ * and secret values kept back when mask is set; out_mask() is told where they
+ * are. False when it is malformed.
+ */
+int decode_frame(const uint8_t *frame, size_t len, int version, int mask);
+
+/* What help, man page and completion say of an option. */
+struct option_help {
+	const char *name, *also, *help, *fallback;
+	const char *words;		/* a value table, or NULL */
+	int is_uuid, is_value, is_required;
+};
+
+void command_list(void (*told)(const char *name, const char *help));
+void command_options(const struct command *c,
+	void (*told)(const struct option_help *help));
+
+/* ==== what main.c supplies to all ==== */
+
+/* ---- text: main.c ---- */
+
+/* Text under construction in a caller's buffer: cut at its end, always NUL-ended. */
+struct text {
+	char *s;
+	size_t len, size;
+};
+
+#define TEXT(buffer)	{ (buffer), 0, sizeof(buffer) }
+
+void text_char(struct text *t, char c);
+void text_add(struct text *t, const char *s);
+void text_decimal(struct text *t, uint64_t n);
+void text_hex(struct text *t, uint64_t n, int digits);
+void text_bytes(struct text *t, const uint8_t *bytes, size_t len);
+
+/*
+ * Read a number, decimal or 0x…; *s moves behind it. False when there is none
+ * or it does not fit in 64 bits.
+ */
+int parse_number(const char **s, uint64_t *n);
+
+/*
+ * Walk a word list: entries "number word" or "word" (one more than the entry
+ * before), each NUL-ended, up to an empty one or one that begins with \1.
+ * Start with *n = -1. Returns the word, or NULL at the end.
+ */
+const char *next_word(const char **list, uint64_t *n);
+
+/* The word for n in a list, or NULL. */
+const char *find_word(const char *list, uint64_t n);
+
+/* ---- failure: main.c ---- */
+
+/* What went wrong first. */
+struct failure {
+	int exit;
+	uint32_t number;	/* MBIM status or QMI error, with its name */
+	const char *name;
+	char text[240];
+	int quiet;		/* cleaning up: a failure changes nothing */
+};
+
+extern struct failure failure;
+
+/* Record a failure, unless there is one: its text is that of the strings up to NULL. */
+int fail(int code, const char *text, ...);
+
+/* The same for a refusal with a number, a name, and more to say. */
+int fail_with(int code, const char *who, uint32_t number, const char *name,
+	const char *more);
+
+/* ---- sysfs: main.c ---- */
+
+/* Where /sys and /dev are: "", but for test beds. */
+const char *sys_root(void);
+
+/* The start of a file, without its newline; returns its length, or -1. */
+int sys_read(const char *dir, const char *name, char *s, size_t size);
+
+/* Is the network interface up that belongs to a port? sys is its directory. */
+int sys_net_is_up(const char *sys);
+
+/* ---- output: main.c ---- */
+
+/*
+ * How a value is quoted: a number, a word of ours, text of the modem's; a value
+ * that the modem does not know; one that it did not send, and an array.
+ */
+enum out_kind {
+	OUT_NUMBER, OUT_WORD, OUT_TEXT, OUT_UNKNOWN, OUT_ABSENT,
+	OUT_ABSENT_ARRAY
+};
+
+/* An object, an array of objects or texts, an array of words or numbers. */
+enum out_group { OUT_OBJECT, OUT_ARRAY, OUT_WORDS };
+
+void out_value(const char *name, enum out_kind kind, const char *s, size_t len);
+void out_open(const char *name, enum out_group group);
+void out_close(void);
+void out_mask(const uint8_t *bytes, size_t len);
+
+/*
+ * A reply is told twice: to be measured, in which it may turn out malformed,
+ * and to be printed. Muted, none of these does anything.
+ */
+enum out_pass { OUT_MEASURE, OUT_PRINT };
+
+void out_begin(const char *name, enum out_pass pass);
+void out_end(void);
+void out_mute(int mute);
+
+void warn(const char *text, ...);
+
+/* Signals that came so far, and the last one's number. */
+extern volatile sig_atomic_t signals_seen, signal_last;
+
+#endif

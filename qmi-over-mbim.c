@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * QMI inside MBIM: QMUX frames as the information buffer of a vendor command,
+ * clients that are allocated when first used and released before the session
+ * ends, TLVs, and the names of QMI errors. And the marker, the file that
+ * remembers what outlives a run: data sessions and QMI clients. It knows no
+ * QMI service but the control service, CTL.
+ *
+ * QMUX and CTL as libqmi describes them. The frame's length is exact: modems
+ * refuse one that is padded as MBIM pads everything else.
+ */
+#include "mbim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the marker ---- */
+
+/*
+ * Numbers in a row: version, identity, control size, MBIMEx version, sessions
+ * and kept clients, each with their count before.
+ */
+enum {
+	MARKER_VERSION = 1,
+	MARKER_HEAD = 8,
+	MARKER_MAX = MARKER_HEAD + 2 + 4 * MBIM_KEPT_MAX
+};
+
+static uint64_t on_disk[MARKER_MAX];	/* the marker as last read or written */
+static size_t on_disk_count;
+
+static int open_run_dir(int make)
+{
+	const char *dirs[] = { getenv("MBIMCTL_RUN_DIR"), "/run/mbimctl",
+		"/var/run/mbimctl" };
+	size_t i, n = dirs[0] ? 1 : 3;
+	struct stat st;
+	int fd;
+
+	errno = ENOENT;
+	for (i = dirs[0] ? 0 : 1; i < n; i++) {
+		if (make)
+			mkdir(dirs[i], 0700);
+		fd = open(dirs[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+			O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		/* nobody else may have a say in what we believe */
+		if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+		    (st.st_mode & 077) == 0)
+			return fd;
+		close(fd);
+		errno = EPERM;
+	}
+	return -1;
+}
+
+static void marker_name(const struct mbim *m, char *name, size_t size)
+{
+	struct text t = { name, 0, size };
+
+	text_hex(&t, m->identity[0], 8);
+	text_char(&t, '-');
+	text_hex(&t, m->identity[1], 8);
+}
+
+/* The marker as numbers: there and back. */
+static size_t marker_numbers(const struct mbim *m, uint64_t n[MARKER_MAX])
+{
+	size_t i, at = 0;
+
+	n[at++] = MARKER_VERSION;
+	for (i = 0; i < 5; i++)
+		n[at++] = m->identity[i];
+	n[at++] = m->control_size;
+	n[at++] = (uint64_t)m->version;
+	n[at++] = m->n_sessions;
+	for (i = 0; i < m->n_sessions; i++)
+		n[at++] = m->sessions[i];
+	n[at++] = m->n_kept;
+	for (i = 0; i < m->n_kept; i++) {
+		n[at++] = m->kept[i].service;
+		n[at++] = m->kept[i].client;
+		n[at++] = m->kept[i].handle;
+	}
+	return at;
+}
+
+static void believe_marker(struct mbim *m, const uint64_t *n, size_t count)
+{
+	size_t i, at = MARKER_HEAD, clients;
+
+	if (count < MARKER_HEAD + 2 || n[0] != MARKER_VERSION || n[6] < 64 ||
+	    n[6] > MBIM_CONTROL_MAX || n[7] > 3 || n[at] > MBIM_KEPT_MAX ||
+	    at + n[at] + 2 > count)
+		return;
+	for (i = 0; i < 5; i++)
+		if (n[1 + i] != m->identity[i])
+			return;
+	clients = at + 1 + n[at];
+	if (n[clients] > MBIM_KEPT_MAX ||
+	    clients + 1 + 3 * n[clients] > count)
+		return;
+	m->n_sessions = n[at++];
+	for (i = 0; i < m->n_sessions; i++)
+		m->sessions[i] = (uint8_t)n[at++];
+	m->n_kept = n[at++];
+	for (i = 0; i < m->n_kept; i++, at += 3)
+		m->kept[i] = (struct mbim_kept){ (uint8_t)n[at],
+			(uint8_t)n[at + 1], (uint32_t)n[at + 2] };
+	m->control_size = n[6];
+	m->version = (int)n[7];
+}
+
+static void read_marker(struct mbim *m)
+{
+	char name[32], text[1024];
+	const char *p = text;
+	int fd, dir = open_run_dir(0);
+	ssize_t n = -1;
+
+	on_disk_count = 0;
+	if (dir < 0)
+		return;
+	marker_name(m, name, sizeof(name));
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	close(dir);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	while (on_disk_count < MARKER_MAX &&
+	       parse_number(&p, &on_disk[on_disk_count])) {
+		on_disk_count++;
+		p += *p == ' ';
+	}
+	believe_marker(m, on_disk, on_disk_count);
+}
+
+static int write_numbers(int dir, const char *name)
+{
+	char text[1024];
+	struct text t = TEXT(text);
+	size_t i;
+	int fd, good;
+
+	for (i = 0; i < on_disk_count; i++) {
+		text_decimal(&t, on_disk[i]);
+		text_char(&t, i + 1 < on_disk_count ? ' ' : '\n');
+	}
+	fd = openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+		O_CLOEXEC, 0600);
+	if (fd < 0)
+		return 0;
+	good = write(fd, text, t.len) == (ssize_t)t.len;
+	good &= close(fd) == 0;
+	return good && renameat(dir, "new", dir, name) == 0;
+}
+
+void mark_write(struct mbim *m)
+{
+	static int warned;
+	char name[32];
+	int want = m->n_sessions || m->n_kept;
+	int dir = open_run_dir(want);
+
+	marker_name(m, name, sizeof(name));
+	on_disk_count = want ? marker_numbers(m, on_disk) : 0;
+	if (!want && dir >= 0)
+		unlinkat(dir, name, 0);
+	if (want && (dir < 0 || !write_numbers(dir, name)) && !warned++)
+		warn("cannot remember the session: run directory: ",
+			strerror(errno), NULL);
+	if (dir >= 0)
+		close(dir);
+}
+
+int mark_with_marker(struct mbim *m, int (*next)(struct mbim *m))
+{
+	uint64_t numbers[MARKER_MAX];
+	size_t count;
+	int code;
+
+	read_marker(m);
+	code = next(m);
+	count = m->n_sessions || m->n_kept ? marker_numbers(m, numbers) : 0;
+	if (count != on_disk_count ||
+	    memcmp(numbers, on_disk, count * sizeof(*numbers)) != 0)
+		mark_write(m);
+	return code;
+}
+
+/* ---- errors ---- */
+
+static const char error_names[] =
+	"1 MalformedMessage\0" "NoMemory\0" "Internal\0" "Aborted\0"
+	"ClientIdsExhausted\0" "UnabortableTransaction\0" "InvalidClientId\0"
+	"NoThresholdsProvided\0" "InvalidHandle\0" "InvalidProfile\0"
+	"InvalidPinId\0" "IncorrectPin\0" "NoNetworkFound\0" "CallFailed\0"
+	"OutOfCall\0" "NotProvisioned\0" "MissingArgument\0"
+	"19 ArgumentTooLong\0" "22 InvalidTransactionId\0" "DeviceInUse\0"
+	"NetworkUnsupported\0" "DeviceUnsupported\0" "NoEffect\0"
+	"NoFreeProfile\0" "InvalidPdpType\0" "InvalidTechnologyPreference\0"
+	"InvalidProfileType\0" "InvalidServiceType\0" "InvalidRegisterAction\0"
+	"InvalidPsAttachAction\0" "AuthenticationFailed\0" "PinBlocked\0"
+	"PinAlwaysBlocked\0" "UimUninitialized\0" "MaximumQosRequestsInUse\0"
+	"IncorrectFlowFilter\0" "NetworkQosUnaware\0" "InvalidQosId\0"
+	"RequestedNumberUnsupported\0" "InterfaceNotFound\0" "FlowSuspended\0"
+	"InvalidDataFormat\0" "GeneralError\0" "UnknownError\0"
+	"InvalidArgument\0" "InvalidIndex\0" "NoEntry\0" "DeviceStorageFull\0"
+	"DeviceNotReady\0" "NetworkNotReady\0" "WmsCauseCode\0"
+	"WmsMessageNotSent\0" "WmsMessageDeliveryFailure\0"
+	"WmsInvalidMessageId\0" "WmsEncoding\0" "AuthenticationLock\0"
+	"InvalidTransition\0" "NotMcastInterface\0"
+	"MaximumMcastRequestsInUse\0" "InvalidMcastHandle\0"
+	"InvalidIpFamilyPreference\0" "SessionInactive\0" "SessionInvalid\0"
+	"SessionOwnership\0" "InsufficientResources\0" "Disabled\0"
+	"InvalidOperation\0" "InvalidQmiCommand\0" "WmsTPduType\0"
+	"WmsSmscAddress\0" "InformationUnavailable\0" "SegmentTooLong\0"
+	"SegmentOrder\0" "BundlingNotSupported\0" "OperationPartialFailure\0"
+	"PolicyMismatch\0" "SimFileNotFound\0" "ExtendedInternal\0"
+	"AccessDenied\0" "HardwareRestricted\0" "AckNotSent\0"
+	"InjectTimeout\0" "90 IncompatibleState\0" "FdnRestrict\0"
+	"SupsFailureCase\0" "NoRadio\0" "NotSupported\0" "NoSubscription\0"
+	"CardCallControlFailed\0" "NetworkAborted\0" "MsgBlocked\0"
+	"100 InvalidSessionType\0" "InvalidPbType\0" "NoSim\0" "PbNotReady\0"
+	"PinRestriction\0" "Pin2Restriction\0" "PukRestriction\0"
+	"Puk2Restriction\0" "PbAccessRestricted\0" "PbDeleteInProgress\0"
+	"PbTextTooLong\0" "PbNumberTooLong\0" "PbHiddenKeyRestriction\0"
+	"PbNotAvailable\0" "DeviceMemoryError\0" "NoPermission\0" "TooSoon\0"
+	"TimeNotAcquired\0" "OperationInProgress\0" "388 FwWriteFailed\0"
+	"FwInfoReadFailed\0" "FwFileNotFound\0" "FwDirNotFound\0"
+	"FwAlreadyActivated\0" "FwCannotGenericImage\0" "400 FwFileOpenFailed\0"
+	"FwUpdateDiscontinuousFrame\0" "FwUpdateFailed\0"
+	"61441 CatEventRegistrationFailed\0" "CatInvalidTerminalResponse\0"
+	"CatInvalidEnvelopeCommand\0" "CatEnvelopeCommandBusy\0"
+	"CatEnvelopeCommandFailed\0";
+
+const char *qmi_error_name(uint32_t error)
+{
+	const char *name = find_word(error_names, error);
+
+	return name ? name : "an unknown error";
+}
+
+int qmi_refused(uint32_t error, int code, const char *more)
+{
+	switch (code ? 0 : error) {
+	case 12: case 35: case 36: case 104: case 105: case 106: case 107:
+		code = PIN_NEEDED;	/* wrong, blocked, wanted */
+		break;
+	case 16: case 37: case 102:
+		code = NO_SIM;
+		break;
+	case 71: case 94:
+		code = UNSUPPORTED;
+		break;
+	}
+	return fail_with(code ? code : REFUSED, "QMI error ", error,
+		qmi_error_name(error), more);
+}
+
+/* ---- QMUX and TLVs ---- */
+
+const uint8_t qmi_uuid[16] = {
+	0xd1, 0xa3, 0x0b, 0xc2, 0xf9, 0x7a, 0x6e, 0x43,
+	0xbf, 0x65, 0xc7, 0xe2, 0x4f, 0xb0, 0xf0, 0xd3
+};
+
+enum {
+	CTL = 0, ALLOCATE = 0x0022, RELEASE = 0x0023,
+	QMUX_HEADER = 6, CTL_HEADER = 6, SERVICE_HEADER = 7
+};
+
+int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q)
+{
+	struct reader r = { frame, len, 0, 0 };
+	uint8_t flags;
+	size_t size;
+
+	if (take_number(&r, 1) != 1 || take_number(&r, 2) + 1 != len)
+		return 0;
+	q->from_modem = take_number(&r, 1) == 0x80;
+	q->service = (uint8_t)take_number(&r, 1);
+	q->client = (uint8_t)take_number(&r, 1);
+	flags = (uint8_t)take_number(&r, 1);
+	q->response = flags == (q->service == CTL ? 1 : 2);
+	q->indication = flags == (q->service == CTL ? 2 : 4);
+	q->id = (uint16_t)take_number(&r, q->service == CTL ? 1 : 2);
+	q->message = (uint16_t)take_number(&r, 2);
+	size = take_number(&r, 2);
+	q->tlvs = window(&r, r.at, size);
+	return !r.bad && r.at + size == len;
+}
+
+int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value)
+{
+	size_t len;
+
+	if (tlvs->bad || tlvs->at == tlvs->len)
+		return 0;
+	*type = (uint8_t)take_number(tlvs, 1);
+	len = take_number(tlvs, 2);
+	*value = window(tlvs, tlvs->at, len);
+	take(tlvs, len);
+	return !tlvs->bad;
+}
+
+int qmi_tlv(struct reader tlvs, uint8_t type, struct reader *value)
+{
+	uint8_t t;
+
+	while (qmi_next_tlv(&tlvs, &t, value))
+		if (t == type)
+			return 1;
+	return 0;
+}
+
+int qmi_result(struct reader tlvs)
+{
+	struct reader v;
+	uint64_t status, error;
+
+	if (!qmi_tlv(tlvs, 0x02, &v))
+		return -1;
+	status = take_number(&v, 2);
+	error = take_number(&v, 2);
+	return v.bad ? -1 : status ? (int)error : 0;
+}
+
+/* ---- clients ---- */
+
+static struct client {
+	uint8_t service, id, kept;
+} clients[MBIM_KEPT_MAX];
+static size_t n_clients;
+static uint16_t next_id;
+
+/* One message to a client and its reply; CTL's client is 0. */
+static int transact(struct mbim *m, uint8_t service, uint8_t client,
+	uint16_t message, const uint8_t *tlvs, size_t len, struct qmux *q)
+{
+	static uint8_t frame[QMUX_HEADER + SERVICE_HEADER + 65535];
+	size_t head = service == CTL ? CTL_HEADER : SERVICE_HEADER;
+	size_t id_size = service == CTL ? 1 : 2;
+	uint8_t *p = frame + QMUX_HEADER;
+	struct mbim_answer answer;
+	int code;
+
+	next_id = service == CTL && next_id >= 255 ? 1 :
+		(uint16_t)(next_id + 1);
+	frame[0] = 1;
+	put_number(frame + 1, QMUX_HEADER + head + len - 1, 2);
+	frame[3] = 0;
+	frame[4] = service;
+	frame[5] = client;
+	p[0] = 0;
+	put_number(p + 1, next_id, id_size);
+	put_number(p + 1 + id_size, message, 2);
+	put_number(p + 3 + id_size, len, 2);
+	if (len)
+		memcpy(p + head, tlvs, len);
+	code = mbim_command(m, qmi_uuid, 1, MBIM_SET, frame,
+		QMUX_HEADER + head + len, &answer);
+	if (code)
+		return code;
+	if (answer.status)
+		return mbim_refused(answer.status, 0, "");
+	if (!qmux_parse(answer.info.base, answer.info.len, q) ||
+	    !q->from_modem || !q->response || q->service != service ||
+	    q->client != client || q->message != message || q->id != next_id)
+		return fail(MALFORMED, "malformed QMI reply", NULL);
+	return DONE;
+}
+
+/*
+ * The modem may have allocated a client although we were told to stop: then
+ * its answer is waited for all the same, so that the client can be released.
+ */
+static int allocate(struct mbim *m, uint8_t service, struct client **client)
+{
+	uint8_t tlv[4] = { 0x01, 1, 0, service };
+	struct reader v;
+	struct qmux q;
+	int code, error;
+
+	if (n_clients == MBIM_KEPT_MAX)
+		return fail(REFUSED, "too many QMI clients in one run", NULL);
+	m->critical = 1;
+	code = transact(m, CTL, 0, ALLOCATE, tlv, sizeof(tlv), &q);
+	m->critical = 0;
+	if (code)
+		return code;
+	error = qmi_result(q.tlvs);
+	if (error > 0)
+		return qmi_refused((uint32_t)error, 0, "");
+	if (error < 0 || !qmi_tlv(q.tlvs, 0x01, &v) ||
+	    take_number(&v, 1) != service || v.len < 2)
+		return fail(MALFORMED, "malformed QMI client", NULL);
+	*client = &clients[n_clients++];
+	**client = (struct client){ service, (uint8_t)take_number(&v, 1), 0 };
+	return failure.exit;
+}
+
+static int release(struct mbim *m, const struct client *c)
+{
+	uint8_t tlv[5] = { 0x01, 2, 0, c->service, c->id };
+	struct qmux q;
+
+	return transact(m, CTL, 0, RELEASE, tlv, sizeof(tlv), &q) ||
+		qmi_result(q.tlvs);
+}
+
+static int find_client(struct mbim *m, uint8_t service, enum qmi_use use,
+	struct client **c)
+{
+	size_t i;
+
+	for (i = m->n_kept; use == QMI_DROP && i--; )
+		if (m->kept[i].service == service &&
+		    n_clients < MBIM_KEPT_MAX) {
+			*c = &clients[n_clients++];
+			**c = (struct client){ service, m->kept[i].client, 1 };
+			return DONE;
+		}
+	for (i = n_clients; i--; )
+		if (clients[i].service == service &&
+		    !(use == QMI_KEEP && clients[i].kept)) {
+			*c = &clients[i];
+			return DONE;
+		}
+	return allocate(m, service, c);
+}
+
+static struct client *last;		/* of the last command */
+
+int qmi_command(struct mbim *m, uint8_t service, uint16_t message,
+	enum qmi_use use, const uint8_t *tlvs, size_t len,
+	int *error, struct reader *reply)
+{
+	struct client *c = NULL;
+	struct qmux q;
+	int code = DONE;
+
+	if (service != CTL)
+		code = find_client(m, service, use, &c);
+	last = c;
+	if (!code)
+		code = transact(m, service, c ? c->id : 0, message, tlvs, len,
+			&q);
+	if (code)
+		return code;
+	*reply = q.tlvs;
+	*error = qmi_result(q.tlvs);
+	if (*error < 0)
+		return fail(MALFORMED, "QMI reply without a result", NULL);
+	return DONE;
+}
+
+void qmi_keep(struct mbim *m, uint32_t handle)
+{
+	if (m->n_kept == MBIM_KEPT_MAX)
+		return;
+	last->kept = 1;
+	m->kept[m->n_kept++] = (struct mbim_kept){ last->service, last->id,
+		handle };
+	mark_write(m);
+}
+
+void qmi_drop(struct mbim *m)
+{
+	size_t i;
+
+	last->kept = 0;
+	for (i = 0; i < m->n_kept; i++)
+		if (m->kept[i].service == last->service &&
+		    m->kept[i].client == last->id)
+			m->kept[i] = m->kept[--m->n_kept];
+}
+
+int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle)
+{
+	size_t i = m->n_kept;
+
+	while (i && m->kept[i - 1].service != service)
+		i--;
+	if (i)
+		*handle = m->kept[i - 1].handle;
+	return i != 0;
+}
+
+int qmi_with_clients(struct mbim *m, int (*next)(struct mbim *m))
+{
+	int code = next(m), failed = 0;
+	size_t i;
+
+	mbim_clean_up(m);
+	for (i = 0; i < n_clients; i++)
+		if (!clients[i].kept && !m->gone)
+			failed |= release(m, &clients[i]);
+	if (failed && !code)
+		warn("a QMI client could not be released", NULL);
+	return code;
+}
