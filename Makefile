@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: ISC
 #
-# make            a static, stripped ./mbimctl (musl-gcc when there is one)
-# make demo       the main job against a simulated modem
-# make check      the tests; make fuzz: the fuzzers, FUZZ_TIME seconds each
+# make            a static, stripped ./mbimctl: by musl-gcc where there is one;
+#                 CC= and CROSS_COMPILE= win
+# make demo       the main job, against a simulated modem
+# make check      the tests
+# make fuzz       the fuzzers, FUZZ_TIME seconds each (clang)
+# make bench      system calls, instructions, memory and time beside others
+# make size       what the file consists of
 # make docs       mbimctl.1 and mbimctl.bash, made from the table
-# make size, make bench, make install (DESTDIR, PREFIX)
+# make install    to DESTDIR and PREFIX
+#
+# WERROR=1 makes warnings errors, as does CI. HOSTCC builds what runs here.
 
-PREFIX  ?= /usr/local
-DESTDIR ?=
+PREFIX    ?= /usr/local
+HOSTCC    ?= cc
 FUZZ_TIME ?= 60
 
 ifeq ($(origin CC),default)
@@ -17,19 +23,23 @@ else
 CC := $(shell command -v musl-gcc || echo cc)
 endif
 endif
-HOSTCC  ?= cc
 
+CFLAGS ?= -Os
+STD     = -std=gnu11 -D_GNU_SOURCE
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla
-STD     = -std=gnu11 -D_GNU_SOURCE
-CFLAGS  ?= -Os
+ifneq ($(WERROR)$(CI),)
+WARN   += -Werror
+endif
+# not musl-gcc -static-pie: Debian's gives a dynamic program without a word
 SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
-	  -fno-asynchronous-unwind-tables -fno-unwind-tables -fomit-frame-pointer \
-	  -fno-pie -no-pie
+	  -fno-asynchronous-unwind-tables -fno-unwind-tables \
+	  -fomit-frame-pointer -fno-pie -no-pie
 LINK    = -static -s -Wl,--gc-sections -Wl,-z,noseparate-code \
 	  -Wl,--build-id=none -Wl,-z,norelro
 SRC     = main.c commands.c qmi-over-mbim.c mbim.c
 DEPS    = $(SRC) mbim.h commands.def Makefile
+BUILD   = tests/build
 
 all: mbimctl
 
@@ -37,10 +47,46 @@ mbimctl: $(DEPS)
 	$(CC) $(STD) $(WARN) $(SHRINK) $(CFLAGS) $(CPPFLAGS) $(SRC) \
 		$(LINK) $(LDFLAGS) -o $@
 
-tests/modem: tests/modem.c
-	$(HOSTCC) $(STD) $(WARN) -O1 -g tests/modem.c -o $@
+docs: mbimctl.1 mbimctl.bash
+
+$(BUILD)/mbimctl-docs: $(DEPS) | $(BUILD)
+	$(HOSTCC) $(STD) $(WARN) -O1 -DDOCS $(SRC) -o $@
+mbimctl.1: $(BUILD)/mbimctl-docs
+	$(BUILD)/mbimctl-docs man >$@.new && mv $@.new $@
+mbimctl.bash: $(BUILD)/mbimctl-docs
+	$(BUILD)/mbimctl-docs bash >$@.new && mv $@.new $@
+
+$(BUILD):
+	mkdir -p $@
+$(BUILD)/%: tests/%.c Makefile | $(BUILD)
+	$(HOSTCC) $(STD) $(WARN) -O1 -g $< -o $@
+
+demo: mbimctl $(BUILD)/modem
+	MBIMCTL=./mbimctl MODEM=$(BUILD)/modem sh tests/demo.sh
+check: mbimctl
+	@CC='$(CC)' HOSTCC='$(HOSTCC)' MAKE='$(MAKE)' sh tests/check.sh
+bench: mbimctl $(BUILD)/modem $(BUILD)/floor
+	MBIMCTL=./mbimctl MODEM=$(BUILD)/modem FLOOR=$(BUILD)/floor \
+		sh tests/bench.sh $(BENCH)
+fuzz:
+	FUZZ_TIME=$(FUZZ_TIME) sh tests/check.sh fuzz
+
+size: mbimctl | $(BUILD)
+	@$(CC) $(STD) $(SHRINK) $(CFLAGS) -c commands.c -o $(BUILD)/size.o
+	@echo "bytes of the file, of 81920:"; wc -c <mbimctl; size mbimctl
+	@echo "bytes of the table:"; nm -S -t d $(BUILD)/size.o | \
+		awk '/ r (ops|names|commands|values|tables)$$/ { print $$2 + 0, $$4 }'
+	@echo "lines, of 900 a file:"; wc -l $(SRC) mbim.h commands.def
+
+install: mbimctl
+	@$(MAKE) docs || echo "no man page and no completion: see above"
+	install -D -m 755 mbimctl $(DESTDIR)$(PREFIX)/bin/mbimctl
+	test ! -f mbimctl.1 || install -D -m 644 mbimctl.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/mbimctl.1
+	test ! -f mbimctl.bash || install -D -m 644 mbimctl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mbimctl
 
 clean:
-	rm -f mbimctl tests/modem
+	rm -rf mbimctl mbimctl.1 mbimctl.bash mbimctl.*.new $(BUILD)
 
-.PHONY: all clean
+.PHONY: all demo check fuzz bench size docs install clean

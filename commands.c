@@ -11,144 +11,16 @@
  */
 #include "mbim.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-/* ---- what an item is: its ops, text, size and field ---- */
+/* ---- the readings of commands.def ---- */
 
 enum kind { KIND_QUERY, KIND_SET, KIND_QMI };
 
-enum op {
-	OP_END, OP_REPLY, OP_REQUEST, OP_SAME,
-	OP_TLV, OP_WHEN, OP_IS,
-	OP_U8, OP_U16, OP_U32, OP_U64, OP_S8, OP_S16, OP_S32, OP_CONST,
-	OP_ZERO, OP_COUNT, OP_BYTES, OP_REST,
-	OP_UUID, OP_IPV4, OP_IPV6, OP_IPV4NET, OP_IPV6NET,
-	OP_STRING, OP_DATA, OP_DATA_AT, OP_WSTR, OP_IES,
-	OP_STR, OP_STR8, OP_STR16, OP_BYTES8, OP_BYTES16,
-	OP_STRUCT, OP_LIST, OP_REFS, OP_PAIRS, OP_AT, OP_REF,
-	OP_ARRAY8, OP_ARRAY16, OP_ARRAY32,
-	OP_SUFFIXES,
-	OP_DEFAULT = OP_SUFFIXES, OP_GIVEN, OP_ALSO, OP_MAX,
-	OP_SLOW, OP_LOCK, OP_FLAGS,
-	OP_REQUIRED = OP_FLAGS, OP_VALUE, OP_SECRET, OP_PERSONAL,
-	OP_EFFECT, OP_CAUSE, OP_HANDLE, OP_KEEP, OP_DROP,
-	OPS,
-	OP_HELPED = 128		/* a help text follows the name */
-};
-
-/*
- * Every item is written once, as four facets: its ops, its text, what it adds
- * to the fixed part, and the field that it declares. A reading of commands.def
- * keeps one facet of them and defines the heads to go with it.
- */
-#define HELP(...)		__VA_OPT__(__VA_ARGS__ "\0")
-#define HELPED(...)		__VA_OPT__(| OP_HELPED)
-#define BARE(...)		__VA_ARGS__
-#define FIELD(name)		char f_##name;	/* names may be keywords */
-
-#define SHOWN(op, size, name, show, ...) \
-	ITEM((op HELPED(__VA_ARGS__), show_##show), \
-		#name "\0" HELP(__VA_ARGS__), size, FIELD(name))
-#define NAMED(op, size, name, ...) \
-	ITEM((op HELPED(__VA_ARGS__)), \
-		#name "\0" HELP(__VA_ARGS__), size, FIELD(name))
-#define NUMBERED(op, size, n, name, ...) \
-	ITEM((op HELPED(__VA_ARGS__), n), \
-		#name "\0" HELP(__VA_ARGS__), size, FIELD(name))
-#define NAMELESS(ops, size)	ITEM(ops, "\0", size, )
-#define MARK(...)		ITEM((__VA_ARGS__), "", 0, )
-#define MARK_TEXT(op, text)	ITEM((op), text "\0", 0, )
-
-#define U8(name, ...)		SHOWN(OP_U8, 1, name, __VA_ARGS__)
-#define U16(name, ...)		SHOWN(OP_U16, 2, name, __VA_ARGS__)
-#define U32(name, ...)		SHOWN(OP_U32, 4, name, __VA_ARGS__)
-#define U64(name, ...)		SHOWN(OP_U64, 8, name, __VA_ARGS__)
-#define S8(name, ...)		SHOWN(OP_S8, 1, name, __VA_ARGS__)
-#define S16(name, ...)		SHOWN(OP_S16, 2, name, __VA_ARGS__)
-#define S32(name, ...)		SHOWN(OP_S32, 4, name, __VA_ARGS__)
-#define UUID(name, ...)		SHOWN(OP_UUID, 16, name, __VA_ARGS__)
-#define CONST(name, n)		NUMBERED(OP_CONST, 4, n, name)
-#define BYTES(name, n, ...)	NUMBERED(OP_BYTES, n, n, name, __VA_ARGS__)
-#define DATA_AT(r, ...)		NUMBERED(OP_DATA_AT, 4, r, __VA_ARGS__)
-#define REST(...)		NAMED(OP_REST, 0, __VA_ARGS__)
-#define IPV4(...)		NAMED(OP_IPV4, 4, __VA_ARGS__)
-#define IPV6(...)		NAMED(OP_IPV6, 16, __VA_ARGS__)
-#define IPV4NET(...)		NAMED(OP_IPV4NET, 8, __VA_ARGS__)
-#define IPV6NET(...)		NAMED(OP_IPV6NET, 20, __VA_ARGS__)
-#define STRING(...)		NAMED(OP_STRING, 8, __VA_ARGS__)
-#define DATA(...)		NAMED(OP_DATA, 8, __VA_ARGS__)
-#define WSTR(...)		NAMED(OP_WSTR, 0, __VA_ARGS__)
-#define IES(...)		NAMED(OP_IES, 0, __VA_ARGS__)
-#define STR(...)		NAMED(OP_STR, 0, __VA_ARGS__)
-#define STR8(...)		NAMED(OP_STR8, 0, __VA_ARGS__)
-#define STR16(...)		NAMED(OP_STR16, 0, __VA_ARGS__)
-#define BYTES8(...)		NAMED(OP_BYTES8, 0, __VA_ARGS__)
-#define BYTES16(...)		NAMED(OP_BYTES16, 0, __VA_ARGS__)
-
-#define U8_(show)		NAMELESS((OP_U8, show_##show), 1)
-#define U16_(show)		NAMELESS((OP_U16, show_##show), 2)
-#define U32_(show)		NAMELESS((OP_U32, show_##show), 4)
-#define UUID_(show)		NAMELESS((OP_UUID, show_##show), 16)
-#define IPV4_			NAMELESS((OP_IPV4), 4)
-#define IPV6_			NAMELESS((OP_IPV6), 16)
-#define IPV4NET_		NAMELESS((OP_IPV4NET), 8)
-#define IPV6NET_		NAMELESS((OP_IPV6NET), 20)
-#define STRING_			NAMELESS((OP_STRING), 8)
-#define ZERO(n)			ITEM((OP_ZERO, n), "", n, )
-#define COUNT(r)		ITEM((OP_COUNT, r), "", 4, )
-
-#define OPEN_NAMED(op, size, weight, name, ...) \
-	OPEN((op HELPED(__VA_ARGS__)), #name "\0" HELP(__VA_ARGS__), \
-		size, weight, FIELD(name))
-#define STRUCT(name)		OPEN_NAMED(OP_STRUCT, 0, 1, name)
-#define LIST(name)		OPEN_NAMED(OP_LIST, 8, 0, name)
-#define AT(name)		OPEN_NAMED(OP_AT, 4, 0, name)
-#define ARRAY8(...)		OPEN_NAMED(OP_ARRAY8, 1, 0, __VA_ARGS__)
-#define ARRAY16(...)		OPEN_NAMED(OP_ARRAY16, 2, 0, __VA_ARGS__)
-#define ARRAY32(...)		OPEN_NAMED(OP_ARRAY32, 4, 0, __VA_ARGS__)
-#define REF			OPEN((OP_REF), "", 8, 0, )
-#define REFS(name, element) \
-	OPEN_SIZED((OP_REFS), #name "\0", 4, element, FIELD(name))
-#define PAIRS(r, name, element) \
-	OPEN_SIZED((OP_PAIRS, r), #name "\0", 0, element, FIELD(name))
-
-#define TLV(type)		MARK(OP_TLV, type)
-#define WHEN(command, field, bit) \
-	MARK(OP_WHEN, offsetof(struct reply_##command, f_##field), bit)
-#define IS(command, field, n) \
-	MARK(OP_IS, offsetof(struct reply_##command, f_##field), n)
-
-#define DEFAULT(text)		MARK_TEXT(OP_DEFAULT, #text)
-#define GIVEN(other, text)	MARK_TEXT(OP_GIVEN, #other "\0" #text)
-#define ALSO(name)		MARK_TEXT(OP_ALSO, #name)
-#define MAX(n)			MARK(OP_MAX, n)
-#define SLOW(seconds)		MARK(OP_SLOW, seconds)
-#define LOCK(code, n)		MARK(OP_LOCK, code, n)
-#define REQUIRED		MARK(OP_REQUIRED)
-#define VALUE			MARK(OP_VALUE)
-#define SECRET			MARK(OP_SECRET)
-#define PERSONAL		MARK(OP_PERSONAL)
-#define EFFECT			MARK(OP_EFFECT)
-#define CAUSE			MARK(OP_CAUSE)
-#define HANDLE			MARK(OP_HANDLE)
-#define KEEP			MARK(OP_KEEP)
-#define DROP			MARK(OP_DROP)
-
-#define QUERY(name, service, id, request, reply, help) \
-	HEAD(KIND_QUERY, name, service_##service, id, request, reply, help)
-#define SET(name, service, id, request, reply, help) \
-	HEAD(KIND_SET, name, service_##service, id, request, reply, help)
-#define QMI(name, service, id, help) \
-	HEAD(KIND_QMI, name, qmi_##service, id, -1, -1, help)
-#define REPLY(name)		PART(OP_REPLY, reply_##name, 0, -1)
-#define REPLY_EX(name, v, size)	PART(OP_REPLY, reply_##name##_##v, v, size)
-#define SET_EX(name, v, size)	PART(OP_REQUEST, request_##name##_##v, v, size)
-
-/* ---- the readings of commands.def ---- */
-
-/* 1. The numbers of the value tables and of the services. */
+/* 1. The numbers of value tables, ops and services. */
 
 enum show {
 	show_dec, show_hex, show_bool, show_mnc, SHOW_TABLES,
@@ -157,6 +29,20 @@ enum show {
 #define END
 #define SCALE(name, a, b, c, unknown)	show_##name,
 #include "commands.def"
+};
+
+enum op {
+	OP_END, OP_REPLY, OP_REQUEST, OP_SAME,
+#define K(op, has, where, what, size)	OP_##op,
+	KINDS(K)
+#undef K
+	OP_SUFFIXES,
+	OP_DEFAULT = OP_SUFFIXES, OP_GIVEN, OP_ALSO, OP_MAX,
+	OP_SLOW, OP_LOCK, OP_FLAGS,
+	OP_REQUIRED = OP_FLAGS, OP_VALUE, OP_SECRET, OP_PERSONAL,
+	OP_EFFECT, OP_CAUSE, OP_HANDLE, OP_KEEP, OP_DROP,
+	OPS,
+	OP_HELPED = 128		/* a help text follows the name */
 };
 
 enum service {
@@ -267,13 +153,11 @@ static const struct command {
 	uint32_t ops, names;		/* where its own begin */
 	uint16_t id;			/* CID or message id */
 	uint8_t service;		/* enum service or qmi_service */
-	uint8_t kind : 2;
-	uint8_t unused : 6;
-	uint8_t hash;
+	uint8_t kind, hash;
 } commands[] = {
 #define HEAD(kind, name, service, id, request, reply, help) \
 	{ offsetof(struct ops_at, c_##name), offsetof(struct names_at, c_##name), id, \
-	  service, kind, 0, HASH(#name, sizeof(#name) - 1) },
+	  service, kind, HASH(#name, sizeof(#name) - 1) },
 #include "commands.def"
 };
 
@@ -307,7 +191,7 @@ static const uint32_t tables[] = {
 
 /* ---- walking the items ---- */
 
-enum has { NAME = 1, SHOW = 2, ONE = 4, TWO = 8, HOLDS = 16 };
+enum has { NAME = 1, SHOW = 2, ONE = 4, TWO = 8, ITEMS = 16 };
 
 /* Where the bytes of an item are. */
 enum where {
@@ -323,51 +207,15 @@ enum where {
 /* What the bytes are. */
 enum what {
 	NOTHING, NUMBER, SIGNED, CONSTANT, COUNTER, HEX, TEXT8, TEXT16, ID,
-	ADDRESS4, ADDRESS6, NET4, NET6
+	ADDRESS
 };
 
-static const struct kind_of {
-	uint8_t has, where, what, size;	/* size: in the fixed part, or prefix */
+static const struct {
+	uint8_t has, where, what, size;
 } kinds[OPS] = {
-	[OP_REPLY]   = { ONE },		[OP_REQUEST] = { ONE },
-	[OP_SAME]    = { TWO },		[OP_LOCK]    = { TWO },
-	[OP_MAX]     = { ONE },		[OP_SLOW]    = { ONE },
-	[OP_U8]      = { NAME | SHOW, INLINE, NUMBER, 1 },
-	[OP_U16]     = { NAME | SHOW, INLINE, NUMBER, 2 },
-	[OP_U32]     = { NAME | SHOW, INLINE, NUMBER, 4 },
-	[OP_U64]     = { NAME | SHOW, INLINE, NUMBER, 8 },
-	[OP_S8]      = { NAME | SHOW, INLINE, SIGNED, 1 },
-	[OP_S16]     = { NAME | SHOW, INLINE, SIGNED, 2 },
-	[OP_S32]     = { NAME | SHOW, INLINE, SIGNED, 4 },
-	[OP_UUID]    = { NAME | SHOW, INLINE, ID, 16 },
-	[OP_CONST]   = { NAME | ONE, INLINE, CONSTANT, 4 },
-	[OP_COUNT]   = { ONE, INLINE, COUNTER, 4 },
-	[OP_ZERO]    = { ONE, GIVEN_SIZE, NOTHING, 0 },
-	[OP_BYTES]   = { NAME | ONE, GIVEN_SIZE, HEX, 0 },
-	[OP_REST]    = { NAME, TAIL, HEX, 0 },
-	[OP_STR]     = { NAME, TAIL, TEXT8, 0 },
-	[OP_STR8]    = { NAME, PREFIXED, TEXT8, 1 },
-	[OP_STR16]   = { NAME, PREFIXED, TEXT8, 2 },
-	[OP_BYTES8]  = { NAME, PREFIXED, HEX, 1 },
-	[OP_BYTES16] = { NAME, PREFIXED, HEX, 2 },
-	[OP_STRING]  = { NAME, POINTED, TEXT16, 8 },
-	[OP_DATA]    = { NAME, POINTED, HEX, 8 },
-	[OP_DATA_AT] = { NAME | ONE, AWAY, HEX, 4 },
-	[OP_WSTR]    = { NAME, ELEMENT, TEXT16, 0 },
-	[OP_IES]     = { NAME, ELEMENT, HEX, 0 },
-	[OP_IPV4]    = { NAME, INLINE, ADDRESS4, 4 },
-	[OP_IPV6]    = { NAME, INLINE, ADDRESS6, 16 },
-	[OP_IPV4NET] = { NAME, INLINE, NET4, 8 },
-	[OP_IPV6NET] = { NAME, INLINE, NET6, 20 },
-	[OP_STRUCT]  = { NAME | HOLDS },
-	[OP_LIST]    = { NAME | HOLDS, 0, 0, 8 },
-	[OP_REFS]    = { NAME | HOLDS, 0, 0, 4 },
-	[OP_PAIRS]   = { NAME | ONE | HOLDS },
-	[OP_AT]      = { NAME | HOLDS, 0, 0, 4 },
-	[OP_REF]     = { HOLDS, 0, 0, 8 },
-	[OP_ARRAY8]  = { NAME | HOLDS, 0, 0, 1 },
-	[OP_ARRAY16] = { NAME | HOLDS, 0, 0, 2 },
-	[OP_ARRAY32] = { NAME | HOLDS, 0, 0, 4 },
+#define K(op, has, where, what, size)	[OP_##op] = { has, where, what, size },
+	KINDS(K)
+#undef K
 };
 
 /* Where a walk is: in the ops and, in step, in the names. */
@@ -383,7 +231,9 @@ struct item {
 	enum op guard;				/* WHEN, IS, or END */
 	uint8_t guard_field, guard_n;
 	const char *name, *help;
-	const char *also, *fallback, *other, *given;	/* suffixes, or NULL */
+	const char *also, *fallback;		/* suffixes, or NULL */
+	const char *givens;			/* other, word, other, … */
+	uint8_t n_givens;
 	uint8_t max;
 	unsigned flags;				/* of those from OP_FLAGS on */
 	struct cursor inner;			/* a container's items */
@@ -408,8 +258,9 @@ static void suffixes(struct cursor *c, struct item *it)
 			it->fallback = next_name(c);
 			break;
 		case OP_GIVEN:
-			it->other = next_name(c);
-			it->given = next_name(c);
+			it->givens = it->n_givens++ ? it->givens : c->name;
+			next_name(c);
+			next_name(c);
 			break;
 		case OP_ALSO:
 			it->also = next_name(c);
@@ -453,7 +304,7 @@ static int next(struct cursor *c, struct item *it)
 		it->name = next_name(c);
 	if (op & OP_HELPED)
 		it->help = next_name(c);
-	if (kinds[it->op].has & HOLDS)
+	if (kinds[it->op].has & ITEMS)
 		it->inner = *c;
 	else
 		suffixes(c, it);
@@ -465,7 +316,7 @@ static void skip(struct cursor *c, const struct item *it)
 {
 	struct item inner;
 
-	if (!(kinds[it->op].has & HOLDS))
+	if (!(kinds[it->op].has & ITEMS))
 		return;
 	while (next(c, &inner))
 		skip(c, &inner);
@@ -522,7 +373,7 @@ static struct cursor find_part(const struct command *command, enum op part,
 
 	if (part == OP_REQUEST)
 		best = c;
-	for (;;) {
+	while (best.op == ops || version > 0) {
 		for (; next(&c, &it); skip(&c, &it))
 			;
 		if (*c.op == OP_END)
@@ -537,40 +388,57 @@ static struct cursor find_part(const struct command *command, enum op part,
 		if (c.op[-2] == part && c.op[-1] <= version)
 			best = c;
 	}
+	return best;
 }
 
-/* ---- words and numbers ---- */
+/* ---- values as text ---- */
 
-static const char *table_of(uint8_t show)
+static char scratch[2 * MBIM_REPLY_MAX + 1];	/* one value as text or bytes */
+
+static const char *table_of(int show)
 {
 	return values + tables[show - SHOW_TABLES] + 1;
+}
+
+/*
+ * Walk a table of "number word": start with *n = -1. Returns the word, or NULL
+ * at the end.
+ */
+const char *next_word(const char **table, uint64_t *n)
+{
+	const char *word = *table;
+
+	if (*word <= '\1')
+		return NULL;
+	if (word[1] == ' ')
+		*n = (uint64_t)(*word++ - '0');		/* most are digits */
+	else
+		*n = (uint64_t)parse_signed(&word);
+	*table = word + strlen(word) + 1;
+	return word + 1;
+}
+
+static const char *word_of(int show, uint64_t n)
+{
+	const char *table = table_of(show), *word;
+	uint64_t at;
+
+	while ((word = next_word(&table, &at)) && at != n)
+		;
+	return word;
 }
 
 /* Words are the same whatever their case, with - for _. */
 static int same_word(const char *a, const char *b, size_t len)
 {
-	for (; len && *b; len--, a++, b++) {
-		char x = *a == '-' ? '_' : *a, y = *b;
-
-		if ((x | (x >= 'A' && x <= 'Z' ? 32 : 0)) !=
-		    (y | (y >= 'A' && y <= 'Z' ? 32 : 0)))
+	for (; len && *b; len--, a++, b++)
+		if ((*a == '-' ? '_' : tolower(*a)) != tolower(*b))
 			return 0;
-	}
 	return !len && !*b;
 }
 
-static int64_t parse_signed(const char **s)
-{
-	uint64_t n = 0;
-	int minus = **s == '-';
-
-	*s += minus;
-	parse_number(s, &n);
-	return minus ? -(int64_t)n : (int64_t)n;
-}
-
 struct scale {
-	int64_t a, b, c, unknown;
+	int64_t a, b, c, unknown;	/* shown is (a n + b) / c */
 };
 
 static struct scale scale_of(const char *table)
@@ -585,9 +453,43 @@ static struct scale scale_of(const char *table)
 	return s;
 }
 
-static void out_text(const char *name, enum out_kind kind, struct text *t)
+static void text_scaled(struct text *t, const char *table, int64_t n)
 {
-	out_value(name, kind, t->s, t->len);
+	struct scale s = scale_of(table);
+	int64_t v = s.a * n + s.b;
+
+	if (n == s.unknown)
+		return;
+	if (v < 0)
+		text_char(t, '-');
+	v = v < 0 ? -v : v;
+	text_decimal(t, (uint64_t)(v / s.c));
+	if (v % s.c) {
+		text_char(t, '.');
+		text_decimal(t, (uint64_t)(v % s.c * 10 / s.c));
+	}
+}
+
+/* A number in the unit that it is shown in, to a thousandth. */
+static int parse_scaled(const char *table, const char *s, uint64_t *n)
+{
+	struct scale scale = scale_of(table);
+	int minus = *s == '-';
+	int64_t v, digit = 100;
+
+	*n = (uint64_t)scale.unknown;
+	if (same_word(s, "unknown", strlen(s)))
+		return 1;
+	s += minus;
+	if (!parse_number(&s, n) || *n > 1000000)
+		return 0;
+	v = (int64_t)*n * 1000;
+	if (*s == '.')
+		for (s++; *s >= '0' && *s <= '9' && digit; digit /= 10)
+			v += (*s++ - '0') * digit;
+	v = (minus ? -v : v) * scale.c - scale.b * 1000;
+	*n = (uint64_t)(v / (scale.a * 1000));
+	return !*s && v % (scale.a * 1000) == 0;
 }
 
 static void out_number(const char *name, uint64_t n, int minus)
@@ -597,42 +499,18 @@ static void out_number(const char *name, uint64_t n, int minus)
 
 	if (minus)
 		text_char(&t, '-');
-	text_decimal(&t, n);
-	out_text(name, OUT_NUMBER, &t);
-}
-
-static void out_scaled(const char *name, const char *table, int64_t n)
-{
-	struct scale s = scale_of(table);
-	char buffer[32];
-	struct text t = TEXT(buffer);
-	uint64_t v;
-
-	if (n == s.unknown) {
-		out_value(name, OUT_UNKNOWN, "", 0);
-		return;
-	}
-	n = s.a * n + s.b;
-	v = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-	if (n < 0)
-		text_char(&t, '-');
-	text_decimal(&t, v / (uint64_t)s.c);
-	v %= (uint64_t)s.c;
-	if (v) {
-		text_char(&t, '.');
-		text_decimal(&t, v * 10 / (uint64_t)s.c);
-	}
-	out_text(name, OUT_NUMBER, &t);
+	text_decimal(&t, minus ? 0 - n : n);
+	out_value(name, OUT_NUMBER, buffer, t.len);
 }
 
 static void out_bits(const char *name, const char *table, uint64_t n)
 {
+	uint64_t bit, left = n;
 	const char *word;
-	uint64_t bit = (uint64_t)-1, left = n;
 
 	out_open(name, OUT_WORDS);
 	table++;		/* the bar */
-	while ((word = next_word(&table, &bit)))
+	while ((left || !n) && (word = next_word(&table, &bit)))
 		if (bit ? (n & bit) == bit : !n) {
 			out_value("", OUT_WORD, word, strlen(word));
 			left &= ~bit;
@@ -642,48 +520,47 @@ static void out_bits(const char *name, const char *table, uint64_t n)
 	out_close();
 }
 
-/* A number, n being sign-extended when it is below zero. */
-static void show_number(const char *name, uint8_t show, uint64_t n, int minus)
+/* A number; below zero it is sign-extended and minus is set. */
+static void show_number(const char *name, int show, uint64_t n, int minus)
 {
+	const char *table = show < SHOW_TABLES ? "" : table_of(show), *word;
+	enum out_kind kind = OUT_WORD;
 	char buffer[32];
 	struct text t = TEXT(buffer);
-	const char *table, *word;
 	int digits = 2;
 
-	if (show >= SHOW_TABLES) {
-		table = table_of(show);
-		if (*table == '*') {
-			out_scaled(name, table, (int64_t)n);
-			return;
-		}
-		if (*table == '|') {
-			out_bits(name, table, n);
-			return;
-		}
-		word = find_word(table, n);
+	if (*table == '|') {
+		out_bits(name, table, n);
+		return;
+	}
+	if (*table == '*') {
+		kind = OUT_NUMBER;
+		text_scaled(&t, table, (int64_t)n);
+	} else if (*table) {
+		word = word_of(show, n);
+		text_add(&t, word ? word : "");
 		if (word) {
-			out_value(name, OUT_WORD, word, strlen(word));
+			out_value(name, kind, word, strlen(word));
 			return;
 		}
 	} else if (show == show_bool && n < 2) {
+		kind = OUT_NUMBER;
 		text_add(&t, n ? "true" : "false");
-		out_text(name, OUT_NUMBER, &t);
-		return;
 	} else if (show == show_hex) {
 		while (digits < 16 && n >> 4 * digits)
 			digits += 2;
 		text_add(&t, "0x");
 		text_hex(&t, n, digits);
-		out_text(name, OUT_WORD, &t);
-		return;
 	} else if (show == show_mnc) {
-		if (n < 10)
-			text_char(&t, '0');
+		text_add(&t, n < 10 ? "0" : "");
 		text_decimal(&t, n);
-		out_text(name, OUT_WORD, &t);
-		return;
 	}
-	out_number(name, minus ? 0 - n : n, minus);
+	if (t.len)
+		out_value(name, kind, buffer, t.len);
+	else if (*table == '*')
+		out_value(name, OUT_UNKNOWN, "", 0);
+	else
+		out_number(name, n, minus);
 }
 
 /* A word of a table, or a number; *s moves behind it. */
@@ -691,79 +568,78 @@ static int parse_word(const char *table, const char **s, uint64_t *n)
 {
 	size_t len = strcspn(*s, ",");
 	const char *word;
-	uint64_t at = (uint64_t)-1;
 
-	while (table && (word = next_word(&table, &at)))
+	while ((word = next_word(&table, n)))
 		if (same_word(*s, word, len)) {
-			*n = at;
 			*s += len;
 			return 1;
 		}
 	return parse_number(s, n);
 }
 
-/* A number in the unit that it is shown in, to a thousandth. */
-static int parse_scaled(const char *table, const char *s, uint64_t *n)
-{
-	struct scale scale = scale_of(table);
-	int64_t v, digit = 100;
-	int minus = *s == '-';
-	uint64_t whole;
-
-	*n = (uint64_t)scale.unknown;
-	if (same_word(s, "unknown", strlen(s)))
-		return 1;
-	s += minus;
-	if (!parse_number(&s, &whole) || whole > 1000000)
-		return 0;
-	v = (int64_t)whole * 1000;
-	if (*s == '.')
-		for (s++; *s >= '0' && *s <= '9' && digit; digit /= 10)
-			v += (*s++ - '0') * digit;
-	v = (minus ? -v : v) * scale.c - scale.b * 1000;
-	*n = (uint64_t)(v / (scale.a * 1000));
-	return !*s && v % (scale.a * 1000) == 0;
-}
-
 /* What an option's text means; minus when it is below zero. */
-static int parse_value(uint8_t show, const char *s, uint64_t *n, int *minus)
+static int parse_value(int show, const char *s, uint64_t *n, int *minus)
 {
-	static const char onoff[] = "off\0" "on\0" "0 false\0" "true\0"
-		"0 no\0" "yes\0";
-	const char *table = show >= SHOW_TABLES ? table_of(show) : NULL;
-	uint64_t bit;
+	const char *table = show < SHOW_TABLES ? "" : table_of(show);
+	uint64_t bit = 0;
 
-	*minus = 0;
-	if (table && *table == '*') {
+	if (show == show_bool)
+		table = "0 off\0" "1 on\0" "0 false\0" "1 true\0" "0 no\0"
+			"1 yes\0";
+	*minus = *s == '-' && *table <= '\1';
+	if (*table == '*') {
 		if (!parse_scaled(table, s, n))
 			return 0;
 		*minus = (int64_t)*n < 0;
 		return 1;
 	}
-	if (show == show_bool)
-		table = onoff;
-	if (table && *table == '|') {
-		*n = 0;
-		do {
-			if (!parse_word(table + 1, &s, &bit))
-				return 0;
-			*n |= bit;
-		} while (*s == ',' && s++);
-		return !*s;
-	}
-	*minus = *s == '-';
 	s += *minus;
-	if (!parse_word(*minus ? NULL : table, &s, n) || *s ||
-	    (show == show_bool && *n > 1))
-		return 0;
+	*n = 0;
+	do {
+		if (!parse_word(table + (*table == '|'), &s, &bit))
+			return 0;
+		*n |= bit;
+	} while (*table == '|' && *s == ',' && s++);
 	*n = *minus ? 0 - *n : *n;
-	return 1;
+	return !*s && !(show == show_bool && *n > 1);
 }
 
-/* The entry that has a UUID (skip 0) or word (37) in a table of "uuid word". */
-static const char *uuid_entry(uint8_t show, const char *s, size_t skip)
+static int hex_digit(char c)
 {
-	const char *p = show >= SHOW_TABLES ? table_of(show) : "";
+	return c >= '0' && c <= '9' ? c - '0' :
+		tolower(c) >= 'a' && tolower(c) <= 'f' ?
+		tolower(c) - 'a' + 10 : -1;
+}
+
+/* Two digits; false when they are none. */
+static int hex_byte(const char *s, uint8_t *byte)
+{
+	int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+
+	*byte = (uint8_t)(high << 4 | low);
+	return low >= 0;
+}
+
+int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max)
+{
+	size_t n = 0;
+
+	while (s < end && *s) {
+		if (strchr(" \t\r:|", *s)) {
+			s++;
+			continue;
+		}
+		if (n == max || !hex_byte(s, &bytes[n++]))
+			return -1;
+		s += 2;
+	}
+	return (int)n;
+}
+
+/* The entry of a UUID (skip 0) or a word (37) in a table of "uuid word". */
+static const char *uuid_entry(int show, const char *s, size_t skip)
+{
+	const char *p = show < SHOW_TABLES ? "" : table_of(show);
 	size_t len = skip ? strlen(s) : 36;
 
 	for (; *p > '\1'; p += strlen(p) + 1)
@@ -772,18 +648,16 @@ static const char *uuid_entry(uint8_t show, const char *s, size_t skip)
 	return NULL;
 }
 
-static const uint8_t uuid_groups[] = { 4, 2, 2, 2, 6 };
-
 /* A UUID, or its word where the table has one. */
-static void text_uuid(struct text *t, uint8_t show, const uint8_t *p)
+static void text_uuid(struct text *t, int show, const uint8_t *p)
 {
 	const char *entry;
-	size_t i;
+	int i;
 
-	for (i = 0; i < 5; p += uuid_groups[i++]) {
-		if (i)
+	for (i = 0; i < 16; i++) {
+		if (i >= 4 && i <= 10 && !(i & 1))
 			text_char(t, '-');
-		text_bytes(t, p, uuid_groups[i]);
+		text_bytes(t, p + i, 1);
 	}
 	entry = uuid_entry(show, t->s, 0);
 	if (entry) {
@@ -792,44 +666,24 @@ static void text_uuid(struct text *t, uint8_t show, const uint8_t *p)
 	}
 }
 
-static int hex_digit(char c)
+static int parse_groups(const char *s, uint8_t *uuid)
 {
-	return c >= '0' && c <= '9' ? c - '0' :
-		(c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
+	int i;
 
-/* Hex, with or without colons, up to end; the number of bytes, or -1. */
-static int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max)
-{
-	size_t n = 0;
-
-	for (; s < end; s += 2 + (s[2] == ':')) {
-		if (n == max || hex_digit(s[0]) < 0 || hex_digit(s[1]) < 0)
-			return -1;
-		bytes[n++] = (uint8_t)(hex_digit(s[0]) << 4 | hex_digit(s[1]));
-	}
-	return (int)n;
-}
-
-static int parse_hex_groups(const char *s, uint8_t *uuid)
-{
-	size_t i, n;
-
-	for (i = 0; i < 5; i++, s += 2 * n + 1, uuid += n) {
-		n = uuid_groups[i];
-		if (parse_hex(s, s + 2 * n, uuid, n) < 0 ||
-		    (i < 4 && s[2 * n] != '-'))
+	for (i = 0; i < 16; i++, s += 2) {
+		if (i >= 4 && i <= 10 && !(i & 1) && *s++ != '-')
+			return 0;
+		if (!hex_byte(s, uuid + i))
 			return 0;
 	}
-	return 1;
+	return !*s || *s == ' ';
 }
 
-static int parse_uuid(uint8_t show, const char *s, uint8_t *uuid)
+static int parse_uuid(int show, const char *s, uint8_t *uuid)
 {
 	const char *entry = uuid_entry(show, s, 37);
 
-	return (entry || strlen(s) == 36) &&
-		parse_hex_groups(entry ? entry : s, uuid);
+	return parse_groups(entry ? entry : s, uuid);
 }
 
 /* RFC 5952: the longest run of two or more zero groups becomes "::". */
@@ -856,96 +710,76 @@ static void text_ipv6(struct text *t, const uint8_t *p)
 		if (i && i != best + best_len)
 			text_char(t, ':');
 		group = (unsigned)p[2 * i] << 8 | p[2 * i + 1];
-		text_hex(t, group, group > 0xfff ? 4 : group > 0xff ? 3 :
-			group > 0xf ? 2 : 1);
+		text_hex(t, group, 1 + (group > 15) + (group > 255) +
+			(group > 4095));
 	}
 }
 
-/* An IP address, after its prefix length where it has one. */
+/* An IP address, behind its prefix length where it has one. */
 static void text_address(struct text *t, const uint8_t *p, size_t len)
 {
 	size_t prefix = len == 8 || len == 20 ? 4 : 0, i;
+	struct reader r = { p, len, 0, 0 };
 
 	if (len - prefix == 16)
 		text_ipv6(t, p + prefix);
-	else
-		for (i = prefix; i < len; i++) {
-			if (i > prefix)
-				text_char(t, '.');
-			text_decimal(t, p[i]);
-		}
+	for (i = prefix; len - prefix == 4 && i < len; i++) {
+		text_add(t, i > prefix ? "." : "");
+		text_decimal(t, p[i]);
+	}
 	if (prefix) {
-		struct reader r = { p, 4, 0, 0 };
-
 		text_char(t, '/');
 		text_decimal(t, take_number(&r, 4));
 	}
 }
 
-/* ---- text from the modem, and to it ---- */
+enum { NO_CHARACTER = 0xfffd };
 
 static void text_utf8(struct text *t, uint32_t c)
 {
-	if (c < 0x80) {
-		text_char(t, (char)c);
-	} else if (c < 0x800) {
-		text_char(t, (char)(0xc0 | c >> 6));
-		text_char(t, (char)(0x80 | (c & 63)));
-	} else if (c < 0x10000) {
-		text_char(t, (char)(0xe0 | c >> 12));
-		text_char(t, (char)(0x80 | (c >> 6 & 63)));
-		text_char(t, (char)(0x80 | (c & 63)));
-	} else {
-		text_char(t, (char)(0xf0 | c >> 18));
-		text_char(t, (char)(0x80 | (c >> 12 & 63)));
-		text_char(t, (char)(0x80 | (c >> 6 & 63)));
-		text_char(t, (char)(0x80 | (c & 63)));
-	}
-}
+	int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
 
-enum { NO_CHARACTER = 0xfffd };
+	text_char(t, (char)(more ? (0xff00u >> (more + 1) & 0xff) | c >> 6 * more : c));
+	while (more--)
+		text_char(t, (char)(0x80 | (c >> 6 * more & 63)));
+}
 
 /* UTF-16LE up to a NUL; a surrogate alone becomes U+FFFD. */
-static void text_utf16(struct text *t, struct reader r)
+static void text_utf16(struct text *t, const uint8_t *p, size_t len)
 {
+	const uint8_t *end = p + (len & ~(size_t)1);
 	uint32_t c, low;
 
-	while (r.len - r.at >= 2 && (c = (uint32_t)take_number(&r, 2))) {
-		if (c >= 0xd800 && c < 0xe000) {
-			struct reader ahead = r;
-
-			low = (uint32_t)take_number(&ahead, 2);
-			if (c < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
-				c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
-				r = ahead;
-			} else {
-				c = NO_CHARACTER;
-			}
+	for (; p < end && (c = p[0] | (uint32_t)p[1] << 8); p += 2) {
+		low = c >> 10 == 0x36 && p + 2 < end ?
+			p[2] | (uint32_t)p[3] << 8 : 0;
+		if (low >> 10 == 0x37) {
+			c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
+			p += 2;
 		}
-		text_utf8(t, c);
+		text_utf8(t, c >> 11 == 0x1b ? NO_CHARACTER : c);
 	}
 }
 
-/* The next character of UTF-8; anything that is not becomes U+FFFD, bytewise. */
+/* The next character of UTF-8; a byte that is none becomes U+FFFD. */
 static uint32_t next_utf8(const uint8_t **p, const uint8_t *end)
 {
 	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
 	const uint8_t *s = *p;
 	uint32_t c = *s++;
-	int i, more = c < 0x80 ? 0 : (c & 0xe0) == 0xc0 ? 1 :
-		(c & 0xf0) == 0xe0 ? 2 : (c & 0xf8) == 0xf0 ? 3 : -1;
+	int i, more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 :
+		c >> 3 == 30 ? 3 : 4;
 
 	*p = s;
-	if (more < 0 || more > end - s)
+	if (more == 4 || more > end - s)
 		return NO_CHARACTER;
-	if (more)
-		c &= 0x3fu >> more;
+	c &= more ? 0x3fu >> more : 0x7f;
 	for (i = 0; i < more; i++) {
-		if ((*s & 0xc0) != 0x80)
+		if (*s >> 6 != 2)
 			return NO_CHARACTER;
 		c = c << 6 | (*s++ & 63);
 	}
-	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+	if (c < least[more] || c > 0x10ffff || c >> 11 == 0x1b)
 		return NO_CHARACTER;
 	*p = s;
 	return c;
@@ -959,8 +793,7 @@ static void text_8bit(struct text *t, const uint8_t *p, size_t len)
 		text_utf8(t, next_utf8(&p, end));
 }
 
-
-/* UTF-8 to UTF-16LE, or (wide 0) to itself; the number of bytes, or -1. */
+/* UTF-8 as it is, or as UTF-16LE; the number of bytes, or -1. */
 static int convert_text(const char *s, int wide, uint8_t *to, size_t max)
 {
 	const uint8_t *p = (const uint8_t *)s, *end = p + strlen(s);
@@ -975,18 +808,16 @@ static int convert_text(const char *s, int wide, uint8_t *to, size_t max)
 		c = next_utf8(&p, end);
 		if (c == NO_CHARACTER)
 			return -1;
-		if (!wide) {
-			memcpy(to + n, from, (size_t)(p - from));
-			n += (size_t)(p - from);
-			continue;
-		}
-		if (c >= 0x10000) {
+		if (wide && c >= 0x10000) {
 			put_number(to + n, 0xd7c0 + (c >> 10), 2);
 			n += 2;
 			c = 0xdc00 + (c & 0x3ff);
 		}
-		put_number(to + n, c, 2);
-		n += 2;
+		if (wide)
+			put_number(to + n, c, 2);
+		else
+			memcpy(to + n, from, (size_t)(p - from));
+		n += wide ? 2 : (size_t)(p - from);
 	}
 	return n > max * (wide ? 2 : 1) ? -1 : (int)n;
 }
@@ -997,6 +828,7 @@ enum { DEPTH_MAX = 8, ELEMENTS_MAX = 4096, FIELDS_MAX = 64 };
 
 struct decoder {
 	int mask;			/* keep personal values back */
+	int measure;			/* names only: values are not looked at */
 	int depth, elements;
 	uint64_t fields[FIELDS_MAX];	/* for guards: the top level's numbers */
 	size_t n_fields;
@@ -1008,15 +840,13 @@ struct decoder {
 	uint8_t cause_show;
 };
 
-static char scratch[2 * MBIM_REPLY_MAX + 1];	/* one value as text or bytes */
-
 /* A container whose elements are bare values. */
 static int holds_bare(const struct item *it)
 {
 	struct cursor c = it->inner;
 	struct item first;
 
-	return kinds[it->op].has & HOLDS && next(&c, &first) &&
+	return kinds[it->op].has & ITEMS && next(&c, &first) &&
 		first.name && !*first.name ? (int)first.op : 0;
 }
 
@@ -1029,7 +859,7 @@ static void absent(struct item it, struct cursor *c)
 		while (next(&inner, &item))
 			absent(item, &inner);
 	else if (it.name && it.op != OP_STRUCT)
-		out_value(it.name, kinds[it.op].has & HOLDS && !holds_bare(&it)
+		out_value(it.name, kinds[it.op].has & ITEMS && !holds_bare(&it)
 			? OUT_ABSENT_ARRAY : OUT_ABSENT, "", 0);
 	skip(c, &it);
 }
@@ -1111,6 +941,8 @@ static void decode_number(struct decoder *d, const struct item *it,
 		d->mismatch |= n != it->n;
 	else if (kinds[it->op].what == COUNTER)
 		d->counts[it->n & 3] = n;
+	else if (d->measure)
+		out_value(it->name, OUT_WORD, "", 0);
 	else if (!d->mask || !(it->flags & HIDDEN))
 		show_number(it->name, it->show, n, minus);
 }
@@ -1136,12 +968,14 @@ static void decode_value(struct decoder *d, const struct item *it,
 	}
 	if (what == NOTHING || (d->mask && it->flags & HIDDEN))
 		return;
-	if (what == HEX)
+	if (d->measure)
+		t.len = 0;
+	else if (what == HEX)
 		text_bytes(&t, v.base, v.len);
 	else if (what == TEXT8)
 		text_8bit(&t, v.base, v.len);
 	else if (what == TEXT16)
-		text_utf16(&t, v);
+		text_utf16(&t, v.base, v.len);
 	else if (what == ID)
 		text_uuid(&t, it->show, v.base);
 	else
@@ -1273,7 +1107,7 @@ static void decode_items(struct decoder *d, struct cursor c, struct reader *r)
 		} else if (it.op == OP_AT || it.op == OP_REF ||
 			   it.op == OP_STRUCT) {
 			decode_away(d, &it, &c, from);
-		} else if (kinds[it.op].has & HOLDS) {
+		} else if (kinds[it.op].has & ITEMS) {
 			decode_array(d, &it, from);
 			skip(&c, &it);
 		} else if (it.op == OP_IES) {
@@ -1444,23 +1278,35 @@ static void place(struct encoder *e, const struct item *it, size_t len)
 	put(e, &e->at, scratch, len);
 }
 
-/* The option that gives an item its value, or what stands for it. */
+/* The word of the GIVENs whose other option is there, or NULL. */
+static const char *given_word(struct encoder *e, const struct item *it)
+{
+	struct cursor c = { NULL, it->givens };
+	struct item other = { 0 };
+	const char *word;
+	int i;
+
+	for (i = 0; i < it->n_givens; i++) {
+		other.name = other.help = next_name(&c);
+		word = next_name(&c);
+		if (find_option(e, &other, 0))
+			return word;
+	}
+	return NULL;
+}
+
+/* The text that gives an item its value, or what stands for it. */
 static int value_of(struct encoder *e, const struct item *it, const char **s)
 {
 	struct option *given = find_option(e, it, 0);
-	struct item other = { .name = it->other, .help = it->other };
 
-	*s = it->fallback;
 	if (given && find_option(e, it, 1))
 		return bad_option(given, "given twice");
-	if (given)
-		*s = given->value;
-	else if (it->other && find_option(e, &other, 0))
-		*s = it->given;
-	else if (it->flags & FLAG(OP_REQUIRED))
-		return bad_option(&(struct option){ .name = it->name },
-			"is needed");
-	return DONE;
+	*s = given ? given->value : given_word(e, it);
+	if (!*s)
+		*s = it->fallback;
+	return *s || !(it->flags & FLAG(OP_REQUIRED)) ? DONE :
+		bad_option(&(struct option){ .name = it->name }, "is needed");
 }
 
 static int encode_items(struct encoder *e, struct cursor c);
@@ -1581,11 +1427,10 @@ static int tlv_wanted(struct encoder *e, const struct item *it)
 {
 	struct cursor c = it->inner;
 	struct item inner;
-	struct item other = { .name = it->other, .help = it->other };
 	int wanted = it->fallback || it->flags & FLAG(OP_REQUIRED) ||
-		find_option(e, it, 0) || find_option(e, &other, 0);
+		find_option(e, it, 0) || given_word(e, it);
 
-	if (kinds[it->op].has & HOLDS)
+	if (kinds[it->op].has & ITEMS)
 		for (; !wanted && next(&c, &inner); skip(&c, &inner))
 			wanted = tlv_wanted(e, &inner);
 	return wanted;
@@ -1612,7 +1457,7 @@ static int encode_value(struct encoder *e, const struct item *it,
 	const char *s = NULL;
 	int code, len;
 
-	if (kinds[it->op].has & HOLDS)
+	if (kinds[it->op].has & ITEMS)
 		return encode_container(e, it);
 	code = it->help ? value_of(e, it, &s) : DONE;
 	if (code)
@@ -1692,7 +1537,7 @@ static int encode(struct encoder *e, const struct call *call, int version,
 
 /* ---- commands ---- */
 
-/* The number of a service's UUID, or -1; and the way back. */
+/* The number of a service by its UUID, or -1; and the way back. */
 static int service_number(const uint8_t *uuid)
 {
 	const char *p = table_of(show_service);
@@ -1700,7 +1545,7 @@ static int service_number(const uint8_t *uuid)
 	int i;
 
 	for (i = 0; *p > '\1'; p += strlen(p) + 1, i++)
-		if (parse_hex_groups(p, other) && !memcmp(uuid, other, 16))
+		if (parse_groups(p, other) && !memcmp(uuid, other, 16))
 			return i;
 	return -1;
 }
@@ -1711,7 +1556,7 @@ static void service_uuid(int number, uint8_t *uuid)
 
 	while (number--)
 		p += strlen(p) + 1;
-	parse_hex_groups(p, uuid);
+	parse_groups(p, uuid);
 }
 
 static const struct command *lookup(enum kind kind, int service, uint32_t id)
@@ -1770,7 +1615,7 @@ static int each_option(struct cursor c, int (*found)(const struct item *it,
 	for (; !stop && next(&c, &it); skip(&c, &it)) {
 		if (it.help)
 			stop = found(&it, arg);
-		if (!stop && kinds[it.op].has & HOLDS)
+		if (!stop && kinds[it.op].has & ITEMS)
 			stop = each_option(it.inner, found, arg);
 	}
 	return stop;
@@ -1997,7 +1842,7 @@ static int print_reply(const char *name, const struct command *c, int version,
 	int good = 1;
 
 	for (pass = OUT_MEASURE; good && pass <= OUT_PRINT; pass++) {
-		*d = (struct decoder){ 0 };
+		*d = (struct decoder){ .measure = pass == OUT_MEASURE };
 		out_begin(name, pass);
 		good = tell(d, c, OP_REPLY, version, qmi, r);
 		out_end();
@@ -2029,7 +1874,7 @@ static int refused(const struct call *call, uint64_t asked, int qmi,
 		code = NETWORK_REFUSED;
 		text_add(&t, ", cause ");
 		text_decimal(&t, d.cause);
-		word = find_word(table_of(d.cause_show), d.cause);
+		word = word_of(d.cause_show, d.cause);
 		text_add(&t, word ? " " : "");
 		text_add(&t, word ? word : "");
 	}
@@ -2173,30 +2018,6 @@ int command_run(struct mbim *m, const struct call *call)
 
 /* ---- frames, for the trace and --decode ---- */
 
-static const char message_names[] = "1 open\0" "close\0" "command\0"
-	"4 host_error\0" "0x80000001 open_done\0" "close_done\0"
-	"command_done\0" "function_error\0" "0x80000007 indicate_status\0";
-
-static void tell_word(const char *name, const char *list, uint64_t n)
-{
-	const char *word = find_word(list, n);
-
-	if (word)
-		out_value(name, OUT_WORD, word, strlen(word));
-	else
-		out_number(name, n, 0);
-}
-
-static void tell_hex(const char *name, uint64_t n, int digits)
-{
-	char buffer[24];
-	struct text t = TEXT(buffer);
-
-	text_add(&t, "0x");
-	text_hex(&t, n, digits);
-	out_text(name, OUT_WORD, &t);
-}
-
 /*
  * Which command is this a message of? Of several with one number (the PIN's),
  * a request is the one whose constants fit.
@@ -2248,19 +2069,17 @@ static int tell_qmux(const uint8_t *frame, size_t len, int mask)
 
 	if (!qmux_parse(frame, len, &q))
 		return 0;
-	tell_word("qmi_service", table_of(show_qmi_service), q.service);
+	show_number("qmi_service", show_qmi_service, q.service, 0);
 	out_number("client", q.client, 0);
 	out_number("qmi_transaction", q.id, 0);
-	tell_hex("qmi_message", q.message, 4);
+	show_number("qmi_message", show_hex, q.message, 0);
 	out_value("direction", OUT_WORD, q.indication ? "indication" :
 		q.response ? "response" : "request",
 		q.indication ? 10 : q.response ? 8 : 7);
 	if (q.response) {
 		int error = qmi_result(q.tlvs);
-		const char *name = error > 0 ? qmi_error_name(error) :
-			error ? "missing" : "success";
 
-		out_value("result", OUT_TEXT, name, strlen(name));
+		show_number("result", show_qmi_error, (uint64_t)error, 0);
 	}
 	c = lookup(KIND_QMI, q.service, q.message);
 	return tell_named(c, q.from_modem ? OP_REPLY : OP_REQUEST, 0, 1,
@@ -2277,7 +2096,6 @@ static int tell_command(uint32_t type, struct reader *r, int version, int mask)
 	struct reader info = { uuid, 16, 0, 0 };
 	struct decoder d = { 0 };
 	const struct command *c;
-	const char *status;
 	int number;
 	size_t len;
 
@@ -2289,10 +2107,9 @@ static int tell_command(uint32_t type, struct reader *r, int version, int mask)
 	if (!indication)
 		operation = (uint32_t)take_number(r, 4);
 	if (done) {
-		status = mbim_status_name(operation);
-		out_value("status", OUT_TEXT, status, strlen(status));
+		show_number("status", show_mbim_status, operation, 0);
 	} else if (!indication) {
-		tell_word("operation", "0 query\0set\0", operation);
+		show_number("operation", show_operation, operation, 0);
 	}
 	len = take_number(r, 4);
 	info = window(r, r->at, len);
@@ -2314,7 +2131,7 @@ int decode_frame(const uint8_t *frame, size_t len, int version, int mask)
 
 	if (len < 12 || take_number(&r, 4) != len)
 		return tell_qmux(frame, len, mask);
-	tell_word("message", message_names, type);
+	show_number("message", show_message, type, 0);
 	out_number("transaction", take_number(&r, 4), 0);
 	if (type == 3 || type == 0x80000003 || type == 0x80000007) {
 		n = (uint32_t)take_number(&r, 4);
@@ -2330,16 +2147,22 @@ int decode_frame(const uint8_t *frame, size_t len, int version, int mask)
 	if (type == 1)
 		out_number("max_control_transfer", n, 0);
 	else if (type == 0x80000004)
-		out_number("function_error", n, 0);
-	else if (type & 0x80000000) {
-		const char *status = mbim_status_name(n);
-
-		out_value("status", OUT_TEXT, status, strlen(status));
-	}
+		show_number("function_error", show_function_error, n, 0);
+	else if (type & 0x80000000)
+		show_number("status", show_mbim_status, n, 0);
 	return 1;
 }
 
-/* ---- lists, for help and documents ---- */
+/* ---- names, and lists for help and documents ---- */
+
+const char *name_of(enum name_table which, uint32_t n)
+{
+	static const uint8_t shows[] = { show_mbim_status,
+		show_function_error, show_qmi_error };
+	const char *name = word_of(shows[which], n);
+
+	return name ? name : "an unknown error";
+}
 
 void command_list(void (*told)(const char *name, const char *help))
 {
@@ -2360,7 +2183,7 @@ static int tell_option(const struct item *it, void *arg)
 	struct option_help h = { .name = it->name, .also = it->also,
 		.help = it->help, .fallback = it->fallback };
 
-	if (kinds[it->op].has & HOLDS)
+	if (kinds[it->op].has & ITEMS)
 		next(&c, &element);
 	if (element.show >= SHOW_TABLES)
 		h.words = table_of(element.show);

@@ -59,57 +59,29 @@ void text_bytes(struct text *t, const uint8_t *bytes, size_t len)
 
 int parse_number(const char **s, uint64_t *n)
 {
-	const char *p = *s;
-	unsigned base = 10, digit;
+	int base = (*s)[0] == '0' && ((*s)[1] | 32) == 'x' ? 16 : 10, digit;
+	const char *start = *s += base == 16 ? 2 : 0;
 
-	*n = 0;
-	if (p[0] == '0' && (p[1] | 32) == 'x') {
-		base = 16;
-		p += 2;
-	}
-	for (*s = p; ; p++) {
-		digit = (unsigned)*p - '0';
+	for (*n = 0; ; ++*s) {
+		digit = **s - '0';
 		if (digit > 9 && base == 16)
-			digit = ((unsigned)*p | 32) - 'a' + 10;
-		if (digit >= base || (base == 16 && digit > 9 &&
-				((unsigned)*p | 32) < 'a'))
-			break;
-		if (*n > (UINT64_MAX - digit) / base)
+			digit = (**s | 32) >= 'a' ? (**s | 32) - 'a' + 10 : 16;
+		if (digit < 0 || digit >= base)
+			return *s > start;
+		if (*n > (UINT64_MAX - (unsigned)digit) / (unsigned)base)
 			return 0;
-		*n = *n * base + digit;
+		*n = *n * (unsigned)base + (unsigned)digit;
 	}
-	base = p > *s;
-	*s = p;
-	return (int)base;
 }
 
-const char *next_word(const char **list, uint64_t *n)
+int64_t parse_signed(const char **s)
 {
-	const char *word = *list;
-	int minus;
+	int minus = **s == '-';
+	uint64_t n;
 
-	if (*word == '\0' || *word == '\1')
-		return NULL;
-	*n += 1;
-	if (*word == '-' || (*word >= '0' && *word <= '9')) {
-		minus = *word == '-';
-		word += minus;
-		parse_number(&word, n);
-		*n = minus ? 0 - *n : *n;
-		word++;
-	}
-	*list = word + strlen(word) + 1;
-	return word;
-}
-
-const char *find_word(const char *list, uint64_t n)
-{
-	const char *word;
-	uint64_t at = (uint64_t)-1;
-
-	while ((word = next_word(&list, &at)) && at != n)
-		;
-	return word;
+	*s += minus;
+	parse_number(s, &n);
+	return minus ? (int64_t)(0 - n) : (int64_t)n;
 }
 
 /* ---- failure ---- */
@@ -152,13 +124,30 @@ int fail_with(int code, const char *who, uint32_t number, const char *name,
 	return fail(code, who, name, digits, more, NULL);
 }
 
+/* strerror() has a table of 2 KB; these are the ones that people meet. */
+const char *errno_text(void)
+{
+	switch (errno) {
+	case ENOENT: return "no such file or directory";
+	case EACCES: case EPERM: return "permission denied";
+	case ENODEV: case ENXIO: return "no such device";
+	case EBUSY: return "busy";
+	case ECONNREFUSED: return "nobody listens";
+	case ENOTDIR: return "not a directory";
+	case ELOOP: return "a symbolic link";
+	case EROFS: return "read-only";
+	case ENOSPC: return "no space left";
+	default: return "system error";
+	}
+}
+
 /* ---- output ---- */
 
 static struct sink {
-	int fd, failed;
+	int failed;
 	size_t len;
 	char s[4096];
-} out = { .fd = 1 }, err = { .fd = 2 }, *to = &out;
+} out, err, *to = &out;
 
 static void flush(struct sink *s)
 {
@@ -166,12 +155,25 @@ static void flush(struct sink *s)
 	ssize_t n;
 
 	while (at < s->len && !s->failed) {
-		n = write(s->fd, s->s + at, s->len - at);
+		n = write(s == &out ? 1 : 2, s->s + at, s->len - at);
 		if (n < 0 && errno != EINTR)
 			s->failed = 1;
 		at += n > 0 ? (size_t)n : 0;
 	}
 	s->len = 0;
+}
+
+static void put_bytes(const char *s, size_t len)
+{
+	if (len > sizeof(to->s) - to->len)
+		flush(to);
+	if (len > sizeof(to->s)) {
+		put_bytes(s, len / 2);
+		put_bytes(s + len / 2, len - len / 2);
+		return;
+	}
+	memcpy(to->s + to->len, s, len);
+	to->len += len;
 }
 
 static void put_char(char c)
@@ -183,21 +185,25 @@ static void put_char(char c)
 
 static void put(const char *s)
 {
-	while (*s)
-		put_char(*s++);
+	put_bytes(s, strlen(s));
 }
 
 static void put_spaces(size_t n)
 {
-	while (n--)
-		put_char(' ');
+	for (; n > 8; n -= 8)
+		put_bytes("        ", 8);
+	put_bytes("        ", n);
 }
 
 /* A name of ours, in the spelling of text and options. */
-static void put_dashed(const char *name, char dash)
+static void put_dashed(const char *name, char dashed)
 {
-	for (; *name && *name != '='; name++)
-		put_char(*name == '_' || *name == '-' ? dash : *name);
+	char s[64];
+	size_t n = 0;
+
+	for (; *name && *name != '=' && n < sizeof(s); name++)
+		s[n++] = *name == '_' || *name == '-' ? dashed : *name;
+	put_bytes(s, n);
 }
 
 static void complain(const char *text, va_list list)
@@ -228,15 +234,22 @@ static const char *prefix = "mbim";
 enum { LEVELS = 12 };
 static struct level {
 	enum out_group group;
-	size_t count, path_len, blocks;
+	size_t count, path_len, blocks, pad;
 } levels[LEVELS], *level = levels;
 static char variable[512];		/* sh: its name so far */
 static size_t label_width;		/* text: where values begin */
-static int measuring, muted, margin;
+static int measuring, muted, margin, dash;
 
 void out_mute(int mute)
 {
 	muted += mute ? 1 : -1;
+}
+
+/* Our words, as they are written outside: services are capitals in the ledger. */
+static char worded(const char *s, char c, int word)
+{
+	return !word ? c : c == '_' ? '-' : s[0] >= 'A' && s[0] <= 'Z' &&
+		s[1] >= 'A' && s[1] <= 'Z' ? (char)(c | 32) : c;
 }
 
 static int is_control(const char *s, size_t left)
@@ -249,6 +262,7 @@ static int is_control(const char *s, size_t left)
 
 static void put_json(const char *s, size_t len, int word)
 {
+	const char *start = s;
 	char hex[8];
 
 	put_char('"');
@@ -263,7 +277,7 @@ static void put_json(const char *s, size_t len, int word)
 		}
 		if (*s == '"' || *s == '\\')
 			put_char('\\');
-		put_char(word && *s == '_' ? '-' : *s);
+		put_char(worded(start, *s, word));
 	}
 	put_char('"');
 }
@@ -271,18 +285,24 @@ static void put_json(const char *s, size_t len, int word)
 /* Text for people and for sh: no control characters, for sh quotes kept apart. */
 static void put_clean(const char *s, size_t len, int word)
 {
-	for (; len--; s++) {
-		if (is_control(s, len + 1)) {
+	const char *start = s, *end = s + len, *plain;
+
+	while (s < end) {
+		for (plain = s; s < end && (*s > '_' ? *s != 0x7f :
+				*s >= ' ' && *s < 'A' && *s != '\''); s++)
+			;
+		put_bytes(plain, (size_t)(s - plain));
+		if (s == end)
+			break;
+		if (is_control(s, (size_t)(end - s))) {
 			put_char(' ');
-			if (*s == '\xc2')
-				s++, len--;
+			s += *s == '\xc2';
 		} else if (*s == '\'' && format == SH) {
 			put("'\\''");
-		} else if (word && *s >= 'A' && *s <= 'Z') {
-			put_char((char)(*s | 32));
 		} else {
-			put_char(word && *s == '_' ? '-' : *s);
+			put_char(worded(start, *s, word));
 		}
+		s++;
 	}
 }
 
@@ -293,32 +313,43 @@ static size_t indent(void)
 	return 2 * (size_t)(level - levels - 1 + margin);
 }
 
-static void text_label(const char *name)
+/* The label of a value; returns how far away its value stands. */
+static size_t text_label(const char *name)
 {
 	size_t len = indent() + strlen(name);
 
-	put_spaces(indent());
+	put_spaces(indent() - 2 * (size_t)dash);
+	put(dash ? "- " : "");
+	dash = 0;
 	put_dashed(name, ' ');
 	put_char(':');
-	put_spaces(label_width > len ? label_width - len + 1 : 1);
+	return label_width > len ? label_width - len + 1 : 1;
+}
+
+static void text_measure(const char *name)
+{
+	size_t width = indent() + strlen(name);
+
+	if (level->group == OUT_OBJECT && label_width < width)
+		label_width = width;
 }
 
 static void text_value(const char *name, enum out_kind kind, const char *s,
 	size_t len)
 {
-	size_t width = indent() + strlen(name);
-
 	if (kind >= OUT_ABSENT)
 		return;
 	if (measuring) {
-		if (level->group == OUT_OBJECT && label_width < width)
-			label_width = width;
+		text_measure(name);
 		return;
 	}
 	if (level->group == OUT_OBJECT)
-		text_label(name);
+		level->pad = text_label(name);
 	else if (level->count++)
 		put(", ");
+	if (len || kind == OUT_UNKNOWN)
+		put_spaces(level->pad);
+	level->pad = 0;
 	if (kind == OUT_UNKNOWN)
 		put("unknown");
 	else
@@ -327,32 +358,29 @@ static void text_value(const char *name, enum out_kind kind, const char *s,
 		put_char('\n');
 }
 
+/* Objects in an array are a block each, after a dash; others share a line. */
 static void text_open(const char *name, enum out_group group)
 {
+	size_t pad = 0;
+
 	if (measuring) {
-		if (group == OUT_WORDS)
-			text_value(name, OUT_TEXT, "", 0);
-	} else if (level->group == OUT_OBJECT && group != OUT_OBJECT) {
-		text_label(name);
+		if (group != OUT_OBJECT)
+			text_measure(name);
 	} else if (level->group == OUT_OBJECT) {
-		put_spaces(indent());
-		put_dashed(name, ' ');
-		put(":\n");
-	} else {		/* an element of an array: one item a block */
+		pad = text_label(name);
+		put(group == OUT_OBJECT ? "\n" : "");
+	} else {
 		put(level->blocks++ ? "" : "\n");
-		put_spaces(indent() - 2);
-		put("-\n");
+		dash = 1;
 	}
-	*++level = (struct level){ .group = group };
+	*++level = (struct level){ .group = group, .pad = pad };
 }
 
 static void text_close(void)
 {
-	enum out_group group = level--->group;
+	struct level closed = *level--;
 
-	/* a line that held words or texts, or an array that held nothing */
-	if (!measuring && group != OUT_OBJECT &&
-	    (group == OUT_WORDS || !level[1].blocks))
+	if (!measuring && closed.group != OUT_OBJECT && !closed.blocks)
 		put_char('\n');
 }
 
@@ -448,7 +476,8 @@ static void sh_open(const char *name, enum out_group group)
 			put("='");
 		}
 	}
-	*++level = (struct level){ group, 0, strlen(variable), 0 };
+	*++level = (struct level){ .group = group,
+		.path_len = strlen(variable) };
 }
 
 static void sh_close(void)
@@ -890,28 +919,12 @@ static void trace(int sent, const uint8_t *frame, size_t len)
 /* The bytes of a line that is nothing but hex, or -1; what quotes it is passed. */
 static int hex_line(const char *s, uint8_t *bytes, size_t max)
 {
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	const char *p;
-	size_t n = 0;
-	int half = -1;
-
 	s += strspn(s, "><| \t");
 	if (!strncmp(s, "data", 4)) {
 		s += 4 + strspn(s + 4, " \t");
 		s += *s == '=';
 	}
-	for (; *s; s++) {
-		p = strchr(digits, *s);
-		if (p && n < max) {
-			if (half >= 0)
-				bytes[n++] = (uint8_t)(half << 4 |
-					((p - digits) & 15));
-			half = half < 0 ? (int)(p - digits) & 15 : -1;
-		} else if (half >= 0 || !strchr(" \t\r:|", *s)) {
-			return -1;
-		}
-	}
-	return half < 0 ? (int)n : -1;
+	return parse_hex(s, s + strlen(s), bytes, max);
 }
 
 /* The length of the MBIM or QMUX frame that begins here; 0 if none does. */
@@ -970,7 +983,7 @@ static int decode_file(const char *name)
 	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : 0;
 
 	if (fd < 0)
-		return fail(USAGE, name, ": ", strerror(errno), NULL);
+		return fail(USAGE, name, ": ", errno_text(), NULL);
 	while ((n = read(fd, part, sizeof(part))) > 0)
 		for (i = 0; i < n; i++) {
 			if (part[i] != '\n' && len < sizeof(line) - 1) {
@@ -1103,8 +1116,9 @@ static enum run_option find_run_option(const char *a)
 
 	for (i = 0; i < RUN_OPTIONS; i++)
 		if (a[0] != '-' ? a[0] && a[0] == run_options[i].letter :
-		    strlen(run_options[i].name) == len - 1 &&
-		    !strncmp(a + 1, run_options[i].name, len - 1))
+		    a[1] == run_options[i].name[0] &&
+		    !strncmp(a + 1, run_options[i].name, len - 1) &&
+		    !run_options[i].name[len - 1])
 			break;
 	return (enum run_option)i;
 }
@@ -1201,15 +1215,16 @@ static void print_command(const char *name, const char *help)
 
 static void print_words(const struct option_help *h)
 {
-	const char *p = h->words, *word;
-	uint64_t n = (uint64_t)-1;
+	const char *p = h->words + (*h->words == '|'), *word;
+	uint64_t n;
 	int any = 0;
 
-	p += *p == '|';
-	while (h->is_uuid ? *p > '\1' : (word = next_word(&p, &n)) != NULL) {
+	while (*p > '\1') {
 		if (h->is_uuid) {
 			word = p + 37;
 			p += strlen(p) + 1;
+		} else {
+			word = next_word(&p, &n);
 		}
 		put(any++ ? ", " : "        ");
 		put_clean(word, strlen(word), 1);

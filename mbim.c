@@ -28,47 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- status ---- */
+/* ---- refusals ---- */
 
-/* MBIM 1.0 §9.4.5, with those of Microsoft's and Google's services. */
-static const char status_names[] =
-	"None\0" "Busy\0" "Failure\0" "SimNotInserted\0" "BadSim\0"
-	"PinRequired\0" "PinDisabled\0" "NotRegistered\0"
-	"ProvidersNotFound\0" "NoDeviceSupport\0" "ProviderNotVisible\0"
-	"DataClassNotAvailable\0" "PacketServiceDetached\0"
-	"MaxActivatedContexts\0" "NotInitialized\0" "VoiceCallInProgress\0"
-	"ContextNotActivated\0" "ServiceNotActivated\0"
-	"InvalidAccessString\0" "InvalidUserNamePwd\0" "RadioPowerOff\0"
-	"InvalidParameters\0" "ReadFailure\0" "WriteFailure\0"
-	"25 NoPhonebook\0" "ParameterTooLong\0" "StkBusy\0"
-	"OperationNotAllowed\0" "MemoryFailure\0" "InvalidMemoryIndex\0"
-	"MemoryFull\0" "FilterNotSupported\0" "DssInstanceLimit\0"
-	"InvalidDeviceServiceOperation\0" "AuthIncorrectAutn\0"
-	"AuthSyncFailure\0" "AuthAmfNotSet\0" "ContextNotSupported\0"
-	"100 SmsUnknownSmscAddress\0" "SmsNetworkTimeout\0"
-	"SmsLangNotSupported\0" "SmsEncodingNotSupported\0"
-	"SmsFormatNotSupported\0"
-	"0x87430001 MsNoLogicalChannels\0" "MsSelectFailed\0"
-	"MsInvalidLogicalChannel\0"
-	"0x91000001 InvalidSignature\0" "InvalidImei\0" "InvalidTimestamp\0"
-	"NetworkListTooLarge\0" "SignatureAlgorithmNotSupported\0"
-	"FeatureNotSupported\0" "DecodeOrParsingError\0";
-
-/* MBIM 1.0 §9.3.4 */
-static const char function_error_names[] =
-	"1 TimeoutFragment\0" "FragmentOutOfSequence\0" "LengthMismatch\0"
-	"DuplicatedTid\0" "NotOpened\0" "Unknown\0" "Cancel\0"
-	"MaxTransfer\0";
-
-enum { NOT_OPENED = 5, MAX_TRANSFER = 8 };
-enum { STATUS_BUSY = 1 };
-
-const char *mbim_status_name(uint32_t status)
-{
-	const char *name = find_word(status_names, status);
-
-	return name ? name : "an unknown status";
-}
+enum { STATUS_BUSY = 1, NOT_OPENED = 5, MAX_TRANSFER = 8 };
 
 int mbim_refused(uint32_t status, int code, const char *more)
 {
@@ -80,7 +42,7 @@ int mbim_refused(uint32_t status, int code, const char *more)
 	if (!code && status < sizeof(exits))
 		code = exits[status];
 	return fail_with(code ? code : REFUSED, "modem said ", status,
-		mbim_status_name(status), more);
+		name_of(MBIM_STATUS, status), more);
 }
 
 /* ---- untrusted bytes ---- */
@@ -642,7 +604,7 @@ static int open_function(struct mbim *m)
 	if (!function_error)
 		return mbim_refused(status, 0, "");
 	return fail(REFUSED, "modem refused to open: ",
-		find_word(function_error_names, status), NULL);
+		name_of(FUNCTION_ERROR_NAME, status), NULL);
 }
 
 int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m))
@@ -690,7 +652,7 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 		if (error != NOT_OPENED || !m->joined || m->cleaning ||
 		    m->open == OPEN_NEVER)
 			return fail(REFUSED, "modem refused the message: ",
-				find_word(function_error_names, error), NULL);
+				name_of(FUNCTION_ERROR_NAME, error), NULL);
 		code = open_function(m);
 		if (code)
 			return code;
@@ -734,26 +696,31 @@ static int connect_socket(struct mbim *m)
 		sizeof(a));
 }
 
-/* Who holds the lock, from /proc/locks: "1: FLOCK ADVISORY WRITE pid maj:min:inode". */
+/* Who holds the lock: "1: FLOCK ADVISORY WRITE PID MAJ:MIN:INODE 0 EOF". */
 static uint64_t lock_holder(const struct stat *st)
 {
 	static char locks[4096];
-	char want[32];
-	struct text t = TEXT(want);
-	uint64_t pid = 0;
-	const char *p;
+	const char *p = locks;
+	uint64_t pid, inode;
+	int i;
 
-	text_char(&t, ':');
-	text_decimal(&t, st->st_ino);
-	text_char(&t, ' ');
 	if (sys_read("/proc/locks", "", locks, sizeof(locks)) <= 0)
 		return 0;
-	p = strstr(locks, want);
-	while (p && p > locks && p[-1] != ' ')
-		p--;
-	for (p = p ? p - 1 : NULL; p && p > locks && p[-1] != ' '; )
-		p--;
-	return p && parse_number(&p, &pid) ? pid : 0;
+	for (; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		for (i = 0; i < 4; i++) {
+			p += strcspn(p, " \n");
+			p += strspn(p, " ");
+		}
+		if (!parse_number(&p, &pid))
+			continue;
+		for (i = 0; i < 2; i++) {
+			p += strcspn(p, ":\n");
+			p += *p == ':';
+		}
+		if (parse_number(&p, &inode) && inode == st->st_ino)
+			return pid;
+	}
+	return 0;
 }
 
 static int lock_device(struct mbim *m, const struct stat *st)
@@ -832,7 +799,7 @@ static int open_device(struct mbim *m)
 		error = connect_socket(m);
 	}
 	if (error)
-		return fail(NO_DEVICE, m->path, ": ", strerror(errno), NULL);
+		return fail(NO_DEVICE, m->path, ": ", errno_text(), NULL);
 	if (m->is_socket && sys_root()[0]) {
 		text_add(&sys, sys_root());
 		text_add(&sys, "/sys/class/usbmisc/");

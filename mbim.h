@@ -150,8 +150,6 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
  */
 int mbim_refused(uint32_t status, int code, const char *more);
 
-const char *mbim_status_name(uint32_t status);
-
 /* ---- what outlives a run: qmi-over-mbim.c ---- */
 
 /* Owns the marker: reads it before, writes or removes it after. */
@@ -205,7 +203,6 @@ void qmi_drop(struct mbim *m);
 int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle);
 
 int qmi_refused(uint32_t error, int code, const char *more);
-const char *qmi_error_name(uint32_t error);
 
 /* ---- the commands: commands.c ---- */
 
@@ -247,6 +244,17 @@ int command_run(struct mbim *m, const struct call *call);
  */
 int decode_frame(const uint8_t *frame, size_t len, int version, int mask);
 
+/* The name of a status or error, as the specification spells it. */
+enum name_table { MBIM_STATUS, FUNCTION_ERROR_NAME, QMI_ERROR };
+
+const char *name_of(enum name_table which, uint32_t n);
+
+/* Hex, with blanks, colons and bars between bytes; how many bytes, or -1. */
+int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max);
+
+/* Walk the words of a table: *n is their number. NULL at the end. */
+const char *next_word(const char **table, uint64_t *n);
+
 /* What help, man page and completion say of an option. */
 struct option_help {
 	const char *name, *also, *help, *fallback;
@@ -282,15 +290,8 @@ void text_bytes(struct text *t, const uint8_t *bytes, size_t len);
  */
 int parse_number(const char **s, uint64_t *n);
 
-/*
- * Walk a word list: entries "number word" or "word" (one more than the entry
- * before), each NUL-ended, up to an empty one or one that begins with \1.
- * Start with *n = -1. Returns the word, or NULL at the end.
- */
-const char *next_word(const char **list, uint64_t *n);
-
-/* The word for n in a list, or NULL. */
-const char *find_word(const char *list, uint64_t n);
+/* The same with a minus before it, or none; what is no number is 0. */
+int64_t parse_signed(const char **s);
 
 /* ---- failure: main.c ---- */
 
@@ -311,6 +312,8 @@ int fail(int code, const char *text, ...);
 /* The same for a refusal with a number, a name, and more to say. */
 int fail_with(int code, const char *who, uint32_t number, const char *name,
 	const char *more);
+
+const char *errno_text(void);
 
 /* ---- sysfs: main.c ---- */
 

@@ -178,7 +178,7 @@ void mark_write(struct mbim *m)
 		unlinkat(dir, name, 0);
 	if (want && (dir < 0 || !write_numbers(dir, name)) && !warned++)
 		warn("cannot remember the session: run directory: ",
-			strerror(errno), NULL);
+			errno_text(), NULL);
 	if (dir >= 0)
 		close(dir);
 }
@@ -198,58 +198,7 @@ int mark_with_marker(struct mbim *m, int (*next)(struct mbim *m))
 	return code;
 }
 
-/* ---- errors ---- */
-
-static const char error_names[] =
-	"1 MalformedMessage\0" "NoMemory\0" "Internal\0" "Aborted\0"
-	"ClientIdsExhausted\0" "UnabortableTransaction\0" "InvalidClientId\0"
-	"NoThresholdsProvided\0" "InvalidHandle\0" "InvalidProfile\0"
-	"InvalidPinId\0" "IncorrectPin\0" "NoNetworkFound\0" "CallFailed\0"
-	"OutOfCall\0" "NotProvisioned\0" "MissingArgument\0"
-	"19 ArgumentTooLong\0" "22 InvalidTransactionId\0" "DeviceInUse\0"
-	"NetworkUnsupported\0" "DeviceUnsupported\0" "NoEffect\0"
-	"NoFreeProfile\0" "InvalidPdpType\0" "InvalidTechnologyPreference\0"
-	"InvalidProfileType\0" "InvalidServiceType\0" "InvalidRegisterAction\0"
-	"InvalidPsAttachAction\0" "AuthenticationFailed\0" "PinBlocked\0"
-	"PinAlwaysBlocked\0" "UimUninitialized\0" "MaximumQosRequestsInUse\0"
-	"IncorrectFlowFilter\0" "NetworkQosUnaware\0" "InvalidQosId\0"
-	"RequestedNumberUnsupported\0" "InterfaceNotFound\0" "FlowSuspended\0"
-	"InvalidDataFormat\0" "GeneralError\0" "UnknownError\0"
-	"InvalidArgument\0" "InvalidIndex\0" "NoEntry\0" "DeviceStorageFull\0"
-	"DeviceNotReady\0" "NetworkNotReady\0" "WmsCauseCode\0"
-	"WmsMessageNotSent\0" "WmsMessageDeliveryFailure\0"
-	"WmsInvalidMessageId\0" "WmsEncoding\0" "AuthenticationLock\0"
-	"InvalidTransition\0" "NotMcastInterface\0"
-	"MaximumMcastRequestsInUse\0" "InvalidMcastHandle\0"
-	"InvalidIpFamilyPreference\0" "SessionInactive\0" "SessionInvalid\0"
-	"SessionOwnership\0" "InsufficientResources\0" "Disabled\0"
-	"InvalidOperation\0" "InvalidQmiCommand\0" "WmsTPduType\0"
-	"WmsSmscAddress\0" "InformationUnavailable\0" "SegmentTooLong\0"
-	"SegmentOrder\0" "BundlingNotSupported\0" "OperationPartialFailure\0"
-	"PolicyMismatch\0" "SimFileNotFound\0" "ExtendedInternal\0"
-	"AccessDenied\0" "HardwareRestricted\0" "AckNotSent\0"
-	"InjectTimeout\0" "90 IncompatibleState\0" "FdnRestrict\0"
-	"SupsFailureCase\0" "NoRadio\0" "NotSupported\0" "NoSubscription\0"
-	"CardCallControlFailed\0" "NetworkAborted\0" "MsgBlocked\0"
-	"100 InvalidSessionType\0" "InvalidPbType\0" "NoSim\0" "PbNotReady\0"
-	"PinRestriction\0" "Pin2Restriction\0" "PukRestriction\0"
-	"Puk2Restriction\0" "PbAccessRestricted\0" "PbDeleteInProgress\0"
-	"PbTextTooLong\0" "PbNumberTooLong\0" "PbHiddenKeyRestriction\0"
-	"PbNotAvailable\0" "DeviceMemoryError\0" "NoPermission\0" "TooSoon\0"
-	"TimeNotAcquired\0" "OperationInProgress\0" "388 FwWriteFailed\0"
-	"FwInfoReadFailed\0" "FwFileNotFound\0" "FwDirNotFound\0"
-	"FwAlreadyActivated\0" "FwCannotGenericImage\0" "400 FwFileOpenFailed\0"
-	"FwUpdateDiscontinuousFrame\0" "FwUpdateFailed\0"
-	"61441 CatEventRegistrationFailed\0" "CatInvalidTerminalResponse\0"
-	"CatInvalidEnvelopeCommand\0" "CatEnvelopeCommandBusy\0"
-	"CatEnvelopeCommandFailed\0";
-
-const char *qmi_error_name(uint32_t error)
-{
-	const char *name = find_word(error_names, error);
-
-	return name ? name : "an unknown error";
-}
+/* ---- refusals ---- */
 
 int qmi_refused(uint32_t error, int code, const char *more)
 {
@@ -265,7 +214,7 @@ int qmi_refused(uint32_t error, int code, const char *more)
 		break;
 	}
 	return fail_with(code ? code : REFUSED, "QMI error ", error,
-		qmi_error_name(error), more);
+		name_of(QMI_ERROR, error), more);
 }
 
 /* ---- QMUX and TLVs ---- */

@@ -1,0 +1,395 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# Exit codes: each is produced, with its one line on stderr, its object in JSON
+# and its variables in sh. They are frozen: scripts depend on them.
+
+. "$(dirname "$0")/lib.sh"
+
+# The same failure in the three outputs: CODE PATTERN arguments...
+refused()
+{
+	refused_code=$1
+	pattern=$2
+	shift 2
+	run "$refused_code" "$@"
+	lines err 1
+	like err "^mbimctl: .*$pattern"
+	lines out 0
+	run "$refused_code" -j "$@"
+	lines err 1
+	lines out 1
+	like out "^{\"error\":{\"exit\":$refused_code,.*\"text\":\"[^\"]*$pattern"
+	same "the text of JSON" "$(sed 's/^mbimctl: //' "$work/err")" \
+		"$(sed 's/.*"text":"\(.*\)"}}$/\1/' "$work/out")"
+	run "$refused_code" -s "$@"
+	same "the last line of sh" "mbim_exit='$refused_code'" \
+		"$(sed -n '$p' "$work/out")"
+	like out "^mbim_error='.*$pattern"
+}
+
+zero()
+{
+	modem_start roam=1 deny=0
+	run 0 --get-register-state
+	like out 'register state: *roaming'
+	modem_stop
+	modem_start deny=11 pin=1234
+	run 0 --get-register-state
+	run 0 --get-pin
+	like out '^pin type: *pin1$'
+	like out '^pin state: *locked$'
+	run 0 --get-subscriber-ready-status
+	like out 'ready state: *device-locked'
+	modem_stop pin_attempts=0
+	modem_start sim=absent
+	run 0 --get-subscriber-ready-status
+	like out 'ready state: *sim-not-inserted'
+	run 0 --uim-get-card-status
+	like out 'card state: *absent'
+	modem_stop
+	plain 0 --help
+	plain 0 --version
+}
+
+one()
+{
+	modem_start status=cid21:2
+	refused 1 'set-network-idle-hint: .*Failure (2)' \
+		--set-network-idle-hint enabled
+	modem_stop
+	modem_start statusq=cid11:1
+	refused 1 'get-signal-state: .*Busy (1)' --get-signal-state
+	like out '^mbim_rssi=' && :
+	modem_stop
+	modem_start qmierror=0x25:48
+	refused 1 'dms-get-ids: .*InvalidArgument (48)' --dms-get-ids
+	modem_stop
+	modem_start qmierror=0/0x22:5
+	refused 1 'ClientIdsExhausted (5)' --dms-get-ids
+	modem_stop allocs=0
+	# a vendor's own
+	modem_start statusq=cid1:0x87430001
+	refused 1 '0x87430001' --get-device-caps
+	modem_stop
+	modem_start statusq=cid1:27
+	run 1 -j --get-device-caps
+	like out '"status":27,'
+	modem_stop
+	modem_start openfail=9:2
+	refused 1 'Failure (2)' --get-device-caps
+	modem_stop
+	# 28 is about the lock only when the radio was to be on
+	modem_start status=cid21:28 status=cid3:28
+	refused 1 '(28)' --set-network-idle-hint enabled
+	run 1 --set-radio-state off
+	modem_stop
+}
+
+two()
+{
+	modem_start
+	for arguments in '' '--no-such-command' '--get-device-caps extra' \
+	    '--set-radio-state' '--set-radio-state maybe' '-t' \
+	    '--connect --session-id' '-o xml --get-device-caps'; do
+		run 2 $arguments
+		lines err 1
+		same "what usage errors print on stdout" "" "$(cat "$work/out")"
+	done
+	modem_stop opens=0 closes=0 requests=0
+	plain 2 --decode /nonexistent
+}
+
+three()
+{
+	plain 3 -d "$work/nowhere" --get-device-caps
+	like err 'No such file'
+	lines err 1
+	: >"$work/empty"
+	plain 3 -d "$work/empty" -t 1 --get-device-caps
+	lines err 1
+	dev=$work/nowhere
+	refused 3 'No such file' --get-device-caps
+	MBIMCTL_ROOT=$work/root
+	export MBIMCTL_ROOT
+	mkdir -p "$work/root/sys/class"
+	plain 3 --get-device-caps
+	lines err 1
+	plain 3 -d wwan7 --get-device-caps
+	lines err 1
+	unset MBIMCTL_ROOT
+	modem_start hangup=cmd
+	refused 3 'went away' --get-device-caps
+	modem_stop
+}
+
+four()
+{
+	modem_start silent=cmd
+	refused 4 'within 1 s' -t 1 --get-device-caps
+	modem_stop
+	modem_start silent=open
+	refused 4 'within 1 s' -t 1 --get-device-caps
+	modem_stop requests=0
+	modem_start silent=qmi
+	refused 4 'within 1 s' -t 1 --dms-get-ids
+	modem_stop
+}
+
+five()
+{
+	modem_start short=cmd:8
+	refused 5 'malformed' --get-device-caps
+	modem_stop
+	# a count that nothing can hold; an offset beyond
+	modem_start hexreply=7:ffffffff hexreply=6:f0ffffff04000000010000000000000000000000010000006300000063000000
+	refused 5 'malformed' --get-preferred-providers
+	refused 5 'malformed' --get-home-provider
+	modem_stop
+	printf 'not a frame\n' | plain 5 --decode -
+	lines err 1
+}
+
+# A program beside which mbimctl shall not work, in a network of its own.
+proxy_source()
+{
+	cat <<'END'
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_un a = { AF_UNIX, "\0mbim-proxy" };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (argc < 2 || (unshare(CLONE_NEWNET) &&
+			 unshare(CLONE_NEWUSER | CLONE_NEWNET)))
+		return 99;
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (bind(fd, (struct sockaddr *)&a,
+		 offsetof(struct sockaddr_un, sun_path) + 11) || listen(fd, 8))
+		return 99;
+	execvp(argv[1], argv + 1);
+	return 99;
+}
+END
+}
+
+six()
+{
+	modem_pty silent=cmd
+	$MBIMCTL -d "$dev" -t $((3 * SLOWNESS)) --get-device-caps \
+		>/dev/null 2>&1 &
+	holder=$!
+	sleep $((1 * SLOWNESS))
+	run 6 -t 1 --get-device-caps
+	like err 'in use'
+	lines err 1
+	run 6 -j -t 0.5 --get-device-caps
+	like out '^{"error":{"exit":6,'
+	wait $holder
+	modem_stop opens='*'
+
+	proxy_source >"$work/proxy.c"
+	helper proxy "$work/proxy.c"
+	if ! "$tmp/proxy" true 2>/dev/null; then
+		skip "no network namespace: mbim-proxy cannot be feigned"
+		return
+	fi
+	modem_pty
+	real=$MBIMCTL
+	MBIMCTL="$tmp/proxy $real"
+	refused 6 'mbim-proxy' --get-device-caps
+	like out '--direct'
+	modem_check opens=0 requests=0
+	run 0 --direct --get-device-caps
+	modem_stop opens=1
+	MBIMCTL=$real
+}
+
+seven()
+{
+	modem_start pin=1234
+	refused 7 'PinRequired (5)' --register
+	refused 7 'PinRequired (5)' --attach
+	modem_stop pin_attempts=0
+	modem_start qmierror=0x2d:36
+	refused 7 'PinBlocked (36)' --dms-get-operating-mode
+	modem_stop
+	modem_start qmierror=0x2d:12
+	refused 7 'IncorrectPin (12)' --dms-get-operating-mode
+	modem_stop
+	# one attempt a command, not more
+	modem_start pin=1234
+	$MBIMCTL -d "$dev" --enter-pin 9999 >"$work/out" 2>"$work/err"
+	last_run='--enter-pin 9999'
+	check "a wrong PIN is refused" test $? != 0
+	modem_check pin_attempts=1
+	run 0 --enter-pin 1234
+	run 0 --register
+	modem_stop pin_attempts=2
+}
+
+eight()
+{
+	modem_start sim=absent
+	refused 8 'SimNotInserted (3)' --register
+	modem_stop
+	modem_start sim=bad
+	refused 8 'BadSim (4)' --register
+	modem_stop
+	modem_start sim=notinit
+	refused 8 'NotInitialized (14)' --register
+	modem_stop
+	modem_start qmierror=0x2d:102
+	refused 8 'NoSim (102)' --dms-get-operating-mode
+	modem_stop
+}
+
+nine()
+{
+	# the cause is what the user needs to know (TS 24.008: 33)
+	modem_start nwerror=33
+	run 0 --attach
+	refused 9 '33.*not.subscribed' --connect --apn internet
+	modem_stop sessions=
+	modem_start apn=right
+	run 0 --attach
+	refused 9 '27.*unknown.apn' --connect --apn wrong
+	run 0 --connect --apn right --disconnect
+	modem_stop sessions=
+	modem_start deny=11
+	refused 9 '11.*plmn.not.allowed' --register
+	modem_stop
+	modem_start
+	refused 9 '11.*plmn.not.allowed' --register --provider-id 00102
+	modem_stop
+	modem_start nwerror=33
+	refused 9 'CallFailed (14)' --wds-start-network --apn internet
+	modem_stop
+	same "markers left" "" "$(ls "$work/run" 2>/dev/null)"
+}
+
+ten()
+{
+	modem_start fcc=1
+	refused 10 'set-radio-state: .*OperationNotAllowed (28).*--dms-set-fcc-authentication' \
+		--set-radio-state on
+	refused 10 '(60)' --dms-set-operating-mode online
+	run 0 --set-radio-state off
+	run 0 --dms-set-operating-mode low-power
+	modem_check radio=0 fcc_locked=1
+	run 0 --dms-set-fcc-authentication
+	run 0 --set-radio-state on
+	like out 'sw radio state: *on'
+	modem_stop radio=1 fcc_locked=0
+	# success is what the modem said, but the radio is off
+	modem_start fcc=2
+	refused 10 '--dms-set-fcc-authentication' --set-radio-state on
+	modem_stop radio=0
+}
+
+eleven()
+{
+	modem_start
+	refused 11 'NoDeviceSupport (9)' --raw-mbim GOOGLE,1,query
+	modem_stop
+	modem_start statusq=cid22:9
+	refused 11 'get-emergency-mode: .*NoDeviceSupport (9)' \
+		--get-emergency-mode
+	run 11 -j --get-emergency-mode
+	like out '^{"error":{"exit":11,"status":9,"name":"NoDeviceSupport","text":"'
+	modem_stop
+	modem_start qmierror=0x25:71 qmierror=0x22:94
+	refused 11 'InvalidQmiCommand (71)' --dms-get-ids
+	run 11 -j --dms-get-ids
+	like out '"status":71,"name":"InvalidQmiCommand"'
+	refused 11 'NotSupported (94)' --dms-get-model
+	modem_stop
+}
+
+twelve()
+{
+	modem_start hexreply=21:00000000
+	refused 12 'set-network-idle-hint' --set-network-idle-hint enabled
+	modem_stop
+	modem_start hexreply=3:0100000001000000
+	refused 12 'set-radio-state' --set-radio-state off
+	modem_stop
+	modem_start hexreply=22:01000000
+	refused 12 'set-emergency-mode' --set-emergency-mode off
+	run 0 --set-emergency-mode on
+	modem_stop
+}
+
+thirteen()
+{
+	if [ ! -w /dev/full ]; then
+		skip "no /dev/full"
+		return
+	fi
+	modem_start
+	for options in -otext -j -s; do
+		what="$options to /dev/full"
+		$MBIMCTL -d "$dev" $options --get-device-caps \
+			>/dev/full 2>"$work/err"
+		same "exit code with $options >/dev/full" 13 $?
+		lines err 1
+		$MBIMCTL -d "$dev" $options --dms-get-ids >&- 2>"$work/err"
+		same "exit code with $options >&-" 13 $?
+		lines err 1
+	done
+	modem_stop allocs=3 releases=3
+	$MBIMCTL --help >/dev/full 2>"$work/err"
+	same "exit code of --help >/dev/full" 13 $?
+	# what went wrong first counts
+	modem_start statusq=cid1:9
+	$MBIMCTL -d "$dev" -j --get-device-caps >/dev/full 2>"$work/err"
+	same "a refusal, and no output" 11 $?
+	modem_stop
+}
+
+# 128 + n: the death itself is looked at in manners.sh
+signalled()
+{
+	for signal in TERM:143 INT:130 HUP:129; do
+		modem_start silent=cmd
+		$MBIMCTL -d "$dev" --get-device-caps >"$work/out" 2>"$work/err" &
+		victim=$!
+		sleep $((1 * SLOWNESS)).3
+		# INT is ignored in what a script starts with &
+		kill -${signal%:*} $victim
+		[ $signal = INT:130 ] && kill -TERM $victim
+		wait $victim
+		died=$?
+		if [ $signal != INT:130 ]; then
+			same "exit code after SIG${signal%:*}" ${signal#*:} $died
+		fi
+		modem_stop
+	done
+}
+
+# The first failure stops; what came before stays.
+several()
+{
+	modem_start statusq=cid22:9
+	run 11 -j --get-radio-state --get-emergency-mode --get-device-caps \
+		--get-signal-state
+	like err '2 .*not run'
+	same "what is on stdout" 2 "$(grep -c '^{' "$work/out")"
+	like out '^{"hw_radio_state":"on","sw_radio_state":"on"}$'
+	like out '^{"error":{"exit":11,'
+	modem_stop requests=2
+	modem_start
+	run 2 --get-radio-state --set-radio-state perhaps
+	lines out 0
+	modem_stop opens=0
+}
+
+together zero one two three four five six seven eight nine ten eleven twelve \
+	thirteen signalled several
+finish

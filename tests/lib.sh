@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: ISC
+#
+# What the black-box tests have in common. A script sources this file, starts
+# a simulated modem, runs mbimctl, looks at what came, and stops the modem,
+# whose report is then held against what a well-mannered host leaves behind:
+#
+#	modem_start key=value...	a modem on a socket; $dev, $log
+#	modem_pty key=value...		a modem on a pseudo-terminal
+#	run CODE arguments...		mbimctl -d $dev ...; its exit code
+#	plain CODE arguments...		the same without -d
+#	like out|err PATTERN		a line of what it printed; unlike: none
+#	same WHAT EXPECTED GOT		two texts
+#	modem_stop key=value...		end it and check its report: closed, no
+#					client left, nothing wrong heard, no
+#					command before the last one's answer.
+#					key=value is expected instead; key=* is
+#					whatever it likes
+#	together FUNCTION...		run functions at once
+#	skip REASON			something cannot be tested here
+#	finish				the closing line, and the exit status
+#
+# From the environment: MBIMCTL (may begin with a runner: "qemu-mips ./mbimctl"),
+# MODEM, HOSTCC for helpers, SLOWNESS: how many times slower than usual things
+# are. Nothing here needs more than sh, coreutils, grep, sed and a C compiler.
+
+set -u
+LC_ALL=C
+export LC_ALL
+umask 022
+
+name=${0##*/}
+name=${name%.sh}
+here=$(cd "$(dirname "$0")" && pwd)
+MBIMCTL=${MBIMCTL:-$here/../mbimctl}
+MODEM=${MODEM:-$here/build/modem}
+HOSTCC=${HOSTCC:-cc}
+SLOWNESS=${SLOWNESS:-1}
+
+for program in ${MBIMCTL##* } ${MODEM##* }; do
+	if [ ! -x "$program" ]; then
+		echo "$name: there is no $program: run make check" >&2
+		exit 1
+	fi
+done
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/mbimctl.XXXXXX") || exit 1
+work=$tmp
+modem_pid=
+started=0
+run_dir() { MBIMCTL_RUN_DIR=$work/run; export MBIMCTL_RUN_DIR; }
+run_dir
+unset MBIMCTL_ROOT
+
+cleanup()
+{
+	if [ -f "$tmp/pids" ]; then
+		kill -9 $(cat "$tmp/pids") 2>/dev/null
+	fi
+	chmod -R u+rwx "$tmp" 2>/dev/null
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+# ---- counting ----
+
+pass() { echo p >>"$tmp/tally"; }
+
+fail()
+{
+	echo f >>"$tmp/tally"
+	echo "$name: FAILED: ${what:-}: $*"
+	sed 's/^/    out: /;10q' "$work/out" 2>/dev/null | cut -c 1-300
+	sed 's/^/    err: /;10q' "$work/err" 2>/dev/null | cut -c 1-300
+}
+
+skip()
+{
+	echo s >>"$tmp/tally"
+	echo "$name: skipped: $*"
+}
+
+check() # WHAT command...: the command succeeds
+{
+	check_what=$1
+	shift
+	if "$@" >/dev/null 2>&1; then pass; else fail "$check_what"; fi
+}
+
+same()
+{
+	if [ "$2" = "$3" ]; then
+		pass
+	else
+		fail "$1: expected '$2', got '$3'"
+	fi
+}
+
+finish()
+{
+	touch "$tmp/tally"
+	echo "$name: $(grep -c p "$tmp/tally") passed," \
+		"$(grep -c f "$tmp/tally") failed," \
+		"$(grep -c s "$tmp/tally") skipped"
+	! grep -q f "$tmp/tally"
+	exit $?
+}
+
+# Each function in a subshell with a directory of its own.
+together()
+{
+	for part; do
+		mkdir -p "$tmp/$part"
+		(
+			trap - EXIT
+			work=$tmp/$part
+			run_dir
+			"$part"
+		) >"$tmp/$part.said" 2>&1 &
+	done
+	wait
+	for part; do
+		cat "$tmp/$part.said"
+	done
+}
+
+# ---- the modem ----
+
+launch() # path option, then the modem's arguments
+{
+	started=$((started + 1))
+	here_now=$work/m$started
+	mkdir "$here_now"
+	dev=${at:-$here_now/modem}
+	log=$here_now/log
+	report=$here_now/report
+	mkfifo "$here_now/ready"
+	launch_how=$1
+	shift
+	$MODEM "$launch_how" "$dev" -l "$log" -r "$report" "$@" \
+		>"$here_now/ready" 2>"$here_now/stderr" &
+	modem_pid=$!
+	echo "$modem_pid" >>"$tmp/pids"
+	ready=
+	read -r ready <"$here_now/ready" || :
+	if [ "$ready" != ready ]; then
+		what="modem $*"
+		fail "the modem did not start: $(cat "$here_now/stderr")"
+	fi
+	modem_args="$*"
+	last_run=
+}
+
+modem_start() { launch -s "$@"; }
+modem_pty() { launch -p "$@"; }
+
+# $at is where the next modem's device shall be, when that matters
+at=
+
+expected() # KEY: what modem_stop was told of it, or the usual
+{
+	wanted_key=$1
+	case $1 in
+	clients) wanted= ;;
+	*) wanted=0 ;;
+	esac
+	shift
+	for pair; do
+		case $pair in
+		"$wanted_key"=*) wanted=${pair#*=} ;;
+		esac
+	done
+}
+
+reported() { sed -n "s/^$1=//p" "$report"; }
+
+# The report of a modem that goes on: $report is fresh afterwards.
+modem_report()
+{
+	rm -f "$report"
+	kill -USR1 "$modem_pid"
+	tries=0
+	while [ ! -f "$report" ] && [ $tries -lt 500 ]; do
+		sleep 0.01
+		tries=$((tries + 1))
+	done
+}
+
+check_report() # key=value...
+{
+	what="modem $modem_args; $last_run"
+	bad_lines=
+	for key in opened clients bad overlapped; do
+		expected "$key" "$@"
+		got=$(reported "$key")
+		if [ "$wanted" != '*' ] && [ "$wanted" != "$got" ]; then
+			bad_lines="$bad_lines $key=$got (not '$wanted')"
+		fi
+	done
+	for pair; do
+		key=${pair%%=*}
+		case $key in opened|clients|bad|overlapped) continue ;; esac
+		got=$(reported "$key")
+		wanted=${pair#*=}
+		if [ "$wanted" != "$got" ]; then
+			bad_lines="$bad_lines $key=$got (not '$wanted')"
+		fi
+	done
+	if [ -z "$bad_lines" ]; then
+		pass
+	else
+		fail "the modem reports$bad_lines $(reported bad_reason)"
+	fi
+}
+
+modem_check() { modem_report; check_report "$@"; }
+
+modem_stop()
+{
+	rm -f "$report"
+	kill "$modem_pid"
+	wait "$modem_pid" 2>/dev/null
+	modem_pid=
+	check_report "$@"
+}
+
+# ---- mbimctl ----
+
+# A sanitizer that has something to say fails the case, whatever the exit code.
+sanitized()
+{
+	if grep -q -e 'Sanitizer' -e 'runtime error:' "$1"; then
+		fail "a sanitizer: $(grep -m 1 -e 'Sanitizer' \
+			-e 'runtime error:' "$1")"
+	fi
+}
+
+plain()
+{
+	wanted_code=$1
+	shift
+	what="mbimctl $*"
+	last_run=$what
+	$MBIMCTL "$@" >"$work/out" 2>"$work/err"
+	code=$?
+	sanitized "$work/err"
+	if [ "$code" = "$wanted_code" ]; then
+		pass
+	else
+		fail "exit code $code, not $wanted_code"
+	fi
+}
+
+run()
+{
+	run_code=$1
+	shift
+	plain "$run_code" -d "$dev" "$@"
+}
+
+like()
+{
+	if grep -q -e "$2" "$work/$1"; then
+		pass
+	else
+		fail "no '$2' in std$1"
+	fi
+}
+
+unlike()
+{
+	if grep -q -e "$2" "$work/$1"; then
+		fail "'$2' in std$1"
+	else
+		pass
+	fi
+}
+
+lines() # out|err N
+{
+	same "lines of std$1" "$2" "$(grep -c '' "$work/$1")"
+}
+
+# Milliseconds; then: did the time since $then stay below so many?
+clock() { echo $(($(date +%s%N) / 1000000)); }
+
+within() # MS of plain time
+{
+	took=$(($(clock) - then))
+	if [ $took -le $(($1 * SLOWNESS)) ]; then
+		pass
+	else
+		fail "took $took ms, not $1 ms at most (times $SLOWNESS)"
+	fi
+}
+
+# Helpers in C, built once a script.
+helper() # NAME SOURCE
+{
+	if ! $HOSTCC -O1 -o "$tmp/$1" "$2" 2>"$tmp/cc"; then
+		what="building $2"
+		fail "$(cat "$tmp/cc")"
+	fi
+}
