@@ -222,6 +222,8 @@ static const struct {
 struct cursor {
 	const unsigned char *op;
 	const char *name;
+	const unsigned char *again_op;		/* the last STRUCT's items */
+	const char *again_name;
 };
 
 struct item {
@@ -237,6 +239,7 @@ struct item {
 	uint8_t max;
 	unsigned flags;				/* of those from OP_FLAGS on */
 	struct cursor inner;			/* a container's items */
+	int in_place;				/* they come next */
 };
 
 #define FLAG(op)	(1u << ((op) - OP_FLAGS))
@@ -304,10 +307,19 @@ static int next(struct cursor *c, struct item *it)
 		it->name = next_name(c);
 	if (op & OP_HELPED)
 		it->help = next_name(c);
-	if (kinds[it->op].has & ITEMS)
-		it->inner = *c;
-	else
+	if (it->op == OP_AGAIN) {
+		it->op = OP_STRUCT;
+		it->inner = (struct cursor){ c->again_op, c->again_name, 0, 0 };
+	} else if (kinds[it->op].has & ITEMS) {
+		it->inner = (struct cursor){ c->op, c->name, 0, 0 };
+		it->in_place = 1;
+	} else {
 		suffixes(c, it);
+	}
+	if (it->op == OP_STRUCT) {
+		c->again_op = it->inner.op;
+		c->again_name = it->inner.name;
+	}
 	return 1;
 }
 
@@ -316,7 +328,7 @@ static void skip(struct cursor *c, const struct item *it)
 {
 	struct item inner;
 
-	if (!(kinds[it->op].has & ITEMS))
+	if (!it->in_place)
 		return;
 	while (next(c, &inner))
 		skip(c, &inner);
@@ -346,7 +358,7 @@ struct head {
 
 static struct head head_of(const struct command *command)
 {
-	struct cursor c = { ops + command->ops, names + command->names };
+	struct cursor c = { ops + command->ops, names + command->names, 0, 0 };
 	struct head h = { 0 };
 
 	h.name = next_name(&c);
@@ -368,7 +380,7 @@ static struct head head_of(const struct command *command)
 static struct cursor find_part(const struct command *command, enum op part,
 	int version)
 {
-	struct cursor c = head_of(command).request, best = { ops, names };
+	struct cursor c = head_of(command).request, best = { ops, names, 0, 0 };
 	struct item it;
 
 	if (part == OP_REQUEST)
@@ -1127,6 +1139,7 @@ static void decode_items(struct decoder *d, struct cursor c, struct reader *r)
  * and its data from end on, and offsets count from start; in QMI at is end.
  */
 struct encoder {
+	struct cursor items;		/* all of the request's */
 	struct option *options;		/* the slice in force: an element's */
 	size_t n_options;
 	size_t start, at, end;
@@ -1278,19 +1291,52 @@ static void place(struct encoder *e, const struct item *it, size_t len)
 	put(e, &e->at, scratch, len);
 }
 
+/*
+ * Call found for every option of some request items; stops when it returns
+ * true, and returns that.
+ */
+static int each_option(struct cursor c, int (*found)(const struct item *it,
+	void *arg), void *arg)
+{
+	struct item it;
+	int stop = 0;
+
+	for (; !stop && next(&c, &it); skip(&c, &it)) {
+		if (it.help)
+			stop = found(&it, arg);
+		if (!stop && kinds[it.op].has & ITEMS)
+			stop = each_option(it.inner, found, arg);
+	}
+	return stop;
+}
+
+struct spelling {
+	const char *given, *name;
+};
+
+static int is_spelt(const struct item *it, void *arg)
+{
+	const struct spelling *s = arg;
+
+	return !strcmp(it->name, s->name) && names_item(s->given, it);
+}
+
 /* The word of the GIVENs whose other option is there, or NULL. */
 static const char *given_word(struct encoder *e, const struct item *it)
 {
-	struct cursor c = { NULL, it->givens };
-	struct item other = { 0 };
+	struct cursor c = { NULL, it->givens, 0, 0 };
+	struct spelling s;
 	const char *word;
-	int i;
+	size_t i, o;
 
 	for (i = 0; i < it->n_givens; i++) {
-		other.name = other.help = next_name(&c);
+		s.name = next_name(&c);
 		word = next_name(&c);
-		if (find_option(e, &other, 0))
-			return word;
+		for (o = 0; o < e->n_options; o++) {
+			s.given = e->options[o].name;
+			if (each_option(e->items, is_spelt, &s))
+				return word;
+		}
 	}
 	return NULL;
 }
@@ -1517,7 +1563,7 @@ static int encode(struct encoder *e, const struct call *call, int version,
 	size_t i;
 	int code;
 
-	*e = (struct encoder){ .options = call->options,
+	*e = (struct encoder){ .items = c, .options = call->options,
 		.n_options = call->n_options, .handle = handle };
 	for (i = 0; i < call->n_options; i++)
 		call->options[i].used = 0;
@@ -1602,25 +1648,6 @@ int command_slow(const struct command *c)
 	return head_of(c).slow;
 }
 
-/*
- * Call found for every option of some request items; stops when it returns
- * true, and returns that.
- */
-static int each_option(struct cursor c, int (*found)(const struct item *it,
-	void *arg), void *arg)
-{
-	struct item it;
-	int stop = 0;
-
-	for (; !stop && next(&c, &it); skip(&c, &it)) {
-		if (it.help)
-			stop = found(&it, arg);
-		if (!stop && kinds[it.op].has & ITEMS)
-			stop = each_option(it.inner, found, arg);
-	}
-	return stop;
-}
-
 static int is_named(const struct item *it, void *arg)
 {
 	const char *name = arg;
@@ -1681,40 +1708,41 @@ struct raw {
 	size_t len;			/* of what is in request */
 };
 
-/* The next of some words with commas between. */
-static int next_part(const char **s, char *word, size_t size)
+/* The next of some words with commas between; an empty one is none. */
+static int next_part(const char **s, char word[64])
 {
-	struct text t = { word, 0, size };
 	size_t len = strcspn(*s, ",");
 
-	word[0] = '\0';
-	if (!**s || len >= size)
+	if (!len || len >= 64)
 		return 0;
-	while (len--)
-		text_char(&t, *(*s)++);
-	*s += **s == ',';
+	memcpy(word, *s, len);
+	word[len] = '\0';
+	*s += len + ((*s)[len] == ',');
 	return 1;
+}
+
+static int next_value(const char **s, int show, uint64_t max, uint64_t *n)
+{
+	char word[64];
+	int minus;
+
+	return next_part(s, word) && parse_value(show, word, n, &minus) &&
+		*n <= max;
 }
 
 static int parse_raw_mbim(const char *s, struct raw *raw)
 {
+	uint64_t id, operation;
 	char word[64];
-	const char *p = word;
-	uint64_t n;
 	int len;
 
-	if (!next_part(&s, word, sizeof(word)) ||
-	    !parse_uuid(show_service, word, raw->uuid) ||
-	    !next_part(&s, word, sizeof(word)) || !parse_number(&p, &n) ||
-	    *p || n > UINT32_MAX || !next_part(&s, word, sizeof(word)))
+	if (!next_part(&s, word) || !parse_uuid(show_service, word, raw->uuid)
+	    || !next_value(&s, show_dec, UINT32_MAX, &id) ||
+	    !next_value(&s, show_operation, MBIM_SET, &operation))
 		return 0;
 	raw->service = service_number(raw->uuid);
-	raw->id = (uint32_t)n;
-	raw->operation = same_word(word, "set", strlen(word)) ? MBIM_SET :
-		MBIM_QUERY;
-	if (raw->operation == MBIM_QUERY &&
-	    !same_word(word, "query", strlen(word)))
-		return 0;
+	raw->id = (uint32_t)id;
+	raw->operation = (enum mbim_operation)operation;
 	len = parse_hex(s, s + strlen(s), request, sizeof(request));
 	raw->len = (size_t)len;
 	return len >= 0;
@@ -1722,34 +1750,30 @@ static int parse_raw_mbim(const char *s, struct raw *raw)
 
 static int parse_raw_qmi(const char *s, struct raw *raw)
 {
-	char word[64];
-	const char *p = word, *end;
-	uint64_t n;
+	uint64_t service, id, type;
+	const char *end;
 	int len;
 
-	if (!next_part(&s, word, sizeof(word)) ||
-	    !parse_word(table_of(show_qmi_service), &p, &n) || *p || n > 255)
+	if (!next_value(&s, show_qmi_service, 255, &service) ||
+	    !next_value(&s, show_dec, 0xffff, &id))
 		return 0;
-	raw->service = (int)n;
-	p = word;
-	if (!next_part(&s, word, sizeof(word)) || !parse_number(&p, &n) ||
-	    *p || n > 0xffff)
-		return 0;
-	raw->id = (uint32_t)n;
+	raw->service = (int)service;
+	raw->id = (uint32_t)id;
 	for (raw->len = 0; *s; raw->len += 3 + (size_t)len, s = end) {
-		if (!parse_number(&s, &n) || n > 255 || *s++ != '=' ||
-		    sizeof(request) - raw->len < 3)
-			return 0;
+		uint8_t *tlv = request + raw->len;
+
 		end = s + strcspn(s, ",");
-		len = parse_hex(s, end, request + raw->len + 3,
-			sizeof(request) - raw->len - 3);
+		if (!parse_number(&s, &type) || type > 255 || *s++ != '=' ||
+		    raw->len > 0xff00)
+			return 0;
+		len = parse_hex(s, end, tlv + 3, 0xff00 - raw->len);
 		if (len < 0)
 			return 0;
-		request[raw->len] = (uint8_t)n;
-		put_number(request + raw->len + 1, (uint64_t)len, 2);
+		tlv[0] = (uint8_t)type;
+		put_number(tlv + 1, (uint64_t)len, 2);
 		end += *end == ',';
 	}
-	return raw->len < 0xff00;
+	return 1;
 }
 
 static int parse_raw(const struct call *call, struct raw *raw)
@@ -1821,7 +1845,7 @@ static void tell_unknown(struct cursor c, struct reader *tlvs)
 static int tell(struct decoder *d, const struct command *c, enum op part,
 	int version, int qmi, struct reader r)
 {
-	struct cursor none = { ops, names };
+	struct cursor none = { ops, names, 0, 0 };
 	struct item data = { .op = OP_REST, .name = "data" };
 
 	if (c)
@@ -1902,12 +1926,12 @@ static int keep_session(struct mbim *m, uint8_t session, int keep)
 {
 	size_t i;
 
-	for (i = 0; i < m->n_sessions && m->sessions[i] != session; i++)
+	for (i = 0; i < m->mark.n_sessions && m->mark.sessions[i] != session; i++)
 		;
-	if (keep && i == m->n_sessions && i < MBIM_KEPT_MAX)
-		m->sessions[m->n_sessions++] = session;
-	else if (!keep && i < m->n_sessions)
-		m->sessions[i] = m->sessions[--m->n_sessions];
+	if (keep && i == m->mark.n_sessions && i < MBIM_KEPT_MAX)
+		m->mark.sessions[m->mark.n_sessions++] = session;
+	else if (!keep && i < m->mark.n_sessions)
+		m->mark.sessions[i] = m->mark.sessions[--m->mark.n_sessions];
 	else
 		return 0;
 	mark_write(m);
@@ -1941,8 +1965,8 @@ static int run_mbim(struct mbim *m, const struct call *call,
 		return code;
 	if (answer.status)
 		return refused(call, e->asked, 0, answer.status, answer.info,
-			m->version);
-	code = print_reply(command_name(c), c, m->version, 0, answer.info, &d);
+			m->mark.version);
+	code = print_reply(command_name(c), c, m->mark.version, 0, answer.info, &d);
 	return code ? code : check_effect(c, &d, e->asked);
 }
 
@@ -1962,8 +1986,8 @@ static int run_qmi(struct mbim *m, const struct call *call,
 		return code;
 	if (error)
 		return refused(call, e->asked, 1, (uint32_t)error, reply,
-			m->version);
-	code = print_reply(command_name(c), c, m->version, 1, reply, &d);
+			m->mark.version);
+	code = print_reply(command_name(c), c, m->mark.version, 1, reply, &d);
 	if (!code && flags & FLAG(OP_KEEP))
 		qmi_keep(m, (uint32_t)d.handle);
 	if (!code && flags & FLAG(OP_DROP))
@@ -1995,7 +2019,7 @@ static int run_raw(struct mbim *m, const struct call *call)
 	return print_reply(call->raw_qmi ? "raw_qmi" : "raw_mbim",
 		call->raw_qmi ? lookup(KIND_QMI, raw.service, raw.id) :
 		lookup((enum kind)raw.operation, raw.service, raw.id),
-		m->version, call->raw_qmi,
+		m->mark.version, call->raw_qmi,
 		call->raw_qmi ? reply : answer.info, &d);
 }
 
@@ -2008,7 +2032,7 @@ int command_run(struct mbim *m, const struct call *call)
 
 	if (call->raw)
 		return run_raw(m, call);
-	code = encode(&e, call, m->version, c->kind == KIND_QMI &&
+	code = encode(&e, call, m->mark.version, c->kind == KIND_QMI &&
 		qmi_kept_handle(m, c->service, &handle) ? &handle : NULL);
 	if (code)
 		return code;

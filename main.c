@@ -1381,7 +1381,7 @@ static int run_session(struct mbim *m)
 
 static int run_marked(struct mbim *m)
 {
-	return mark_with_marker(m, run_session);
+	return mark_with_mark(m, run_session);
 }
 
 static int check_calls(void)

@@ -233,7 +233,7 @@ static int write_frame(struct mbim *m, const uint8_t *frame, size_t len)
 static int send_once(struct mbim *m, const struct message *q, uint32_t id)
 {
 	size_t head = HEADER + (q->type == COMMAND ? FRAGMENT : 0);
-	size_t len = q->head_len + q->info_len, piece = m->control_size - head;
+	size_t len = q->head_len + q->info_len, piece = m->mark.control_size - head;
 	size_t total = len > piece ? (len + piece - 1) / piece : 1, i, n;
 	int code = DONE;
 
@@ -339,7 +339,9 @@ static int await_input(struct mbim *m, int64_t limit)
 		return device_gone(m);
 	if (got & POLLERR)
 		return collect_error(m);
-	return DONE;
+	/* readable, but with nothing to read: look again, slowly */
+	code = doze(m, SECOND / 100);
+	return code || now() < limit ? code : TIMED_OUT;
 }
 
 /* Join fragments in strict order. Returns whether the message is whole. */
@@ -565,7 +567,7 @@ static int send_open(struct mbim *m, int *function_error, uint32_t *status)
 	struct frame f;
 	int code;
 
-	put_number(head, m->control_size, 4);
+	put_number(head, m->mark.control_size, 4);
 	do {
 		code = exchange(m, &q, third < 5 * SECOND ? third : 5 * SECOND,
 			&f);
@@ -589,14 +591,14 @@ static int open_function(struct mbim *m)
 
 	m->opened = 1;
 	m->joined = 0;
-	m->n_sessions = m->n_kept = 0;
+	m->mark.n_sessions = m->mark.n_kept = 0;
 	while ((code = send_open(m, &function_error, &status)) == DONE) {
 		if (!function_error && status == 0)
 			return DONE;
 		if (!--tries)
 			break;
 		if (function_error && status == MAX_TRANSFER)
-			m->control_size = 512;
+			m->mark.control_size = 512;
 		send_close(m);
 	}
 	if (code)
@@ -609,7 +611,7 @@ static int open_function(struct mbim *m)
 
 int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m))
 {
-	int had = m->n_sessions || m->n_kept, code = DONE, leaves;
+	int had = m->mark.n_sessions || m->mark.n_kept, code = DONE, leaves;
 
 	m->joined = m->open == OPEN_NEVER || (m->open == OPEN_AUTO &&
 		(had || (m->sys[0] && sys_net_is_up(m->sys))));
@@ -618,11 +620,11 @@ int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m))
 	if (!code)
 		code = next(m);
 	mbim_clean_up(m);
-	leaves = m->n_sessions || m->n_kept;
+	leaves = m->mark.n_sessions || m->mark.n_kept;
 	if (!m->gone && (m->close || (m->open != OPEN_NEVER && !leaves &&
 			(m->opened || had)))) {
 		send_close(m);
-		m->n_sessions = m->n_kept = 0;
+		m->mark.n_sessions = m->mark.n_kept = 0;
 	}
 	return code;
 }
@@ -759,9 +761,9 @@ static void ask_control_size(struct mbim *m)
 		if (memcmp(bytes + i, "\x0c\x24\x1b", 3) == 0)
 			size = (uint16_t)((uint8_t)bytes[i + 5] |
 				(uint8_t)bytes[i + 6] << 8);
-	m->control_size = size ? size : 4096;
-	if (m->control_size < 64)
-		m->control_size = 64;
+	m->mark.control_size = size ? size : 4096;
+	if (m->mark.control_size < 64)
+		m->mark.control_size = 64;
 }
 
 /* What a replug changes. */
@@ -770,25 +772,25 @@ static void identify(struct mbim *m, const struct stat *st)
 	char word[32];
 	const char *p = word;
 
-	m->identity[0] = (uint64_t)st->st_rdev;
-	m->identity[1] = (uint64_t)st->st_ino;
-	m->identity[2] = (uint64_t)st->st_ctim.tv_sec;
-	m->identity[3] = (uint64_t)st->st_ctim.tv_nsec;
+	m->mark.identity[0] = (uint64_t)st->st_rdev;
+	m->mark.identity[1] = (uint64_t)st->st_ino;
+	m->mark.identity[2] = (uint64_t)st->st_ctim.tv_sec;
+	m->mark.identity[3] = (uint64_t)st->st_ctim.tv_nsec;
 	if (!m->sys[0] || sys_read(m->sys, "/device/../devnum", word,
-			sizeof(word)) < 0 || !parse_number(&p, &m->identity[4]))
-		m->identity[4] = 0;
+			sizeof(word)) < 0 || !parse_number(&p, &m->mark.identity[4]))
+		m->mark.identity[4] = 0;
 }
 
 static int open_device(struct mbim *m)
 {
 	struct text sys = TEXT(m->sys);
 	struct stat st;
-	int code, error;
+	int code, error, reads = 256;
 
 	m->fd = -1;
 	m->next_id = 0x10000 + (uint32_t)(((uint64_t)now() / 1000 ^
 		(uint64_t)getpid() << 8) % 0xe00000);
-	m->control_size = 4096;
+	m->mark.control_size = 4096;
 	error = stat(m->path, &st);
 	m->is_socket = !error && S_ISSOCK(st.st_mode);
 	if (!error && !m->is_socket) {
@@ -798,6 +800,8 @@ static int open_device(struct mbim *m)
 	} else if (!error) {
 		error = connect_socket(m);
 	}
+	if (!error && !m->is_socket && !S_ISCHR(st.st_mode))
+		return fail(NO_DEVICE, m->path, ": not a device", NULL);
 	if (error)
 		return fail(NO_DEVICE, m->path, ": ", errno_text(), NULL);
 	if (m->is_socket && sys_root()[0]) {
@@ -822,7 +826,7 @@ static int open_device(struct mbim *m)
 	}
 	identify(m, &st);
 	in_len = in_at = 0;
-	while (read(m->fd, in, sizeof(in)) > 0)
+	while (reads-- && read(m->fd, in, sizeof(in)) > 0)
 		;	/* what an earlier run left behind */
 	return DONE;
 }

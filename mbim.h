@@ -80,8 +80,19 @@ enum mbim_operation { MBIM_QUERY = 0, MBIM_SET = 1 };
 
 /* A QMI client that outlives the run. */
 struct mbim_kept {
-	uint8_t service, client;
 	uint32_t handle;
+	uint8_t service, client, unused[2];
+};
+
+/* What is known of the device's session. It outlives a run, as a file. */
+struct mbim_mark {
+	uint64_t identity[5];		/* rdev, inode, ctime (2), USB devnum */
+	uint32_t size;			/* of this struct, on disk its version */
+	uint32_t control_size;
+	int32_t version;		/* MBIMEx: 0 for MBIM 1.0, else 2 or 3 */
+	uint32_t n_sessions, n_kept;
+	uint8_t sessions[MBIM_KEPT_MAX];
+	struct mbim_kept kept[MBIM_KEPT_MAX];
 };
 
 struct mbim {
@@ -95,21 +106,13 @@ struct mbim {
 	void (*trace)(int sent, const uint8_t *frame, size_t len);
 
 	/* what is known of the session */
+	struct mbim_mark mark;
 	int fd;
-	size_t control_size;
-	int version;			/* MBIMEx: 0 for MBIM 1.0, else 2 or 3 */
 	int joined;			/* the function was open before */
 	int opened;			/* OPEN was sent */
 	int critical;			/* wait for this answer in clean-up too */
 
-	/* the marker: what outlives the run */
-	uint8_t sessions[MBIM_KEPT_MAX];
-	size_t n_sessions;
-	struct mbim_kept kept[MBIM_KEPT_MAX];
-	size_t n_kept;
-
 	/* mbim.c's own */
-	uint64_t identity[5];		/* rdev, inode, ctime (2), USB devnum */
 	char sys[96];			/* the device's directory in sysfs */
 	int is_socket, gone, cleaning, unanswered, owed;
 	int signals_known;
@@ -153,7 +156,7 @@ int mbim_refused(uint32_t status, int code, const char *more);
 /* ---- what outlives a run: qmi-over-mbim.c ---- */
 
 /* Owns the marker: reads it before, writes or removes it after. */
-int mark_with_marker(struct mbim *m, int (*next)(struct mbim *m));
+int mark_with_mark(struct mbim *m, int (*next)(struct mbim *m));
 
 /* Write the marker now; what cannot be written is warned of once. */
 void mark_write(struct mbim *m);

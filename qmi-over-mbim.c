@@ -21,18 +21,7 @@
 
 /* ---- the marker ---- */
 
-/*
- * Numbers in a row: version, identity, control size, MBIMEx version, sessions
- * and kept clients, each with their count before.
- */
-enum {
-	MARKER_VERSION = 1,
-	MARKER_HEAD = 8,
-	MARKER_MAX = MARKER_HEAD + 2 + 4 * MBIM_KEPT_MAX
-};
-
-static uint64_t on_disk[MARKER_MAX];	/* the marker as last read or written */
-static size_t on_disk_count;
+static struct mbim_mark on_disk;	/* as last read or written; or zeros */
 
 static int open_run_dir(int make)
 {
@@ -60,140 +49,71 @@ static int open_run_dir(int make)
 	return -1;
 }
 
-static void marker_name(const struct mbim *m, char *name, size_t size)
+static void mark_name(const struct mbim *m, char *name, size_t size)
 {
 	struct text t = { name, 0, size };
 
-	text_hex(&t, m->identity[0], 8);
+	text_hex(&t, m->mark.identity[0], 8);
 	text_char(&t, '-');
-	text_hex(&t, m->identity[1], 8);
+	text_hex(&t, m->mark.identity[1], 8);
 }
 
-/* The marker as numbers: there and back. */
-static size_t marker_numbers(const struct mbim *m, uint64_t n[MARKER_MAX])
+static void read_mark(struct mbim *m)
 {
-	size_t i, at = 0;
-
-	n[at++] = MARKER_VERSION;
-	for (i = 0; i < 5; i++)
-		n[at++] = m->identity[i];
-	n[at++] = m->control_size;
-	n[at++] = (uint64_t)m->version;
-	n[at++] = m->n_sessions;
-	for (i = 0; i < m->n_sessions; i++)
-		n[at++] = m->sessions[i];
-	n[at++] = m->n_kept;
-	for (i = 0; i < m->n_kept; i++) {
-		n[at++] = m->kept[i].service;
-		n[at++] = m->kept[i].client;
-		n[at++] = m->kept[i].handle;
-	}
-	return at;
-}
-
-static void believe_marker(struct mbim *m, const uint64_t *n, size_t count)
-{
-	size_t i, at = MARKER_HEAD, clients;
-
-	if (count < MARKER_HEAD + 2 || n[0] != MARKER_VERSION || n[6] < 64 ||
-	    n[6] > MBIM_CONTROL_MAX || n[7] > 3 || n[at] > MBIM_KEPT_MAX ||
-	    at + n[at] + 2 > count)
-		return;
-	for (i = 0; i < 5; i++)
-		if (n[1 + i] != m->identity[i])
-			return;
-	clients = at + 1 + n[at];
-	if (n[clients] > MBIM_KEPT_MAX ||
-	    clients + 1 + 3 * n[clients] > count)
-		return;
-	m->n_sessions = n[at++];
-	for (i = 0; i < m->n_sessions; i++)
-		m->sessions[i] = (uint8_t)n[at++];
-	m->n_kept = n[at++];
-	for (i = 0; i < m->n_kept; i++, at += 3)
-		m->kept[i] = (struct mbim_kept){ (uint8_t)n[at],
-			(uint8_t)n[at + 1], (uint32_t)n[at + 2] };
-	m->control_size = n[6];
-	m->version = (int)n[7];
-}
-
-static void read_marker(struct mbim *m)
-{
-	char name[32], text[1024];
-	const char *p = text;
 	int fd, dir = open_run_dir(0);
-	ssize_t n = -1;
+	struct mbim_mark *k = &on_disk;
+	char name[32];
 
-	on_disk_count = 0;
 	if (dir < 0)
 		return;
-	marker_name(m, name, sizeof(name));
+	mark_name(m, name, sizeof(name));
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
 	close(dir);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	while (on_disk_count < MARKER_MAX &&
-	       parse_number(&p, &on_disk[on_disk_count])) {
-		on_disk_count++;
-		p += *p == ' ';
-	}
-	believe_marker(m, on_disk, on_disk_count);
-}
-
-static int write_numbers(int dir, const char *name)
-{
-	char text[1024];
-	struct text t = TEXT(text);
-	size_t i;
-	int fd, good;
-
-	for (i = 0; i < on_disk_count; i++) {
-		text_decimal(&t, on_disk[i]);
-		text_char(&t, i + 1 < on_disk_count ? ' ' : '\n');
-	}
-	fd = openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
-		O_CLOEXEC, 0600);
 	if (fd < 0)
-		return 0;
-	good = write(fd, text, t.len) == (ssize_t)t.len;
-	good &= close(fd) == 0;
-	return good && renameat(dir, "new", dir, name) == 0;
+		return;
+	if (read(fd, k, sizeof(*k)) == sizeof(*k) && k->size == sizeof(*k) &&
+	    !memcmp(k->identity, m->mark.identity, sizeof(k->identity)) &&
+	    k->n_sessions <= MBIM_KEPT_MAX && k->n_kept <= MBIM_KEPT_MAX &&
+	    k->control_size >= 64 && k->control_size <= MBIM_CONTROL_MAX)
+		m->mark = *k;
+	close(fd);
 }
 
 void mark_write(struct mbim *m)
 {
 	static int warned;
-	char name[32];
-	int want = m->n_sessions || m->n_kept;
+	int want = m->mark.n_sessions || m->mark.n_kept, good = 0, fd = -1;
 	int dir = open_run_dir(want);
+	char name[32];
 
-	marker_name(m, name, sizeof(name));
-	on_disk_count = want ? marker_numbers(m, on_disk) : 0;
+	on_disk = m->mark;
+	mark_name(m, name, sizeof(name));
 	if (!want && dir >= 0)
 		unlinkat(dir, name, 0);
-	if (want && (dir < 0 || !write_numbers(dir, name)) && !warned++)
+	if (want && dir >= 0)
+		fd = openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC |
+			O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0) {
+		good = write(fd, &on_disk, sizeof(on_disk)) == sizeof(on_disk);
+		good &= close(fd) == 0;
+		good = good && renameat(dir, "new", dir, name) == 0;
+	}
+	if (want && !good && !warned++)
 		warn("cannot remember the session: run directory: ",
 			errno_text(), NULL);
 	if (dir >= 0)
 		close(dir);
 }
 
-int mark_with_marker(struct mbim *m, int (*next)(struct mbim *m))
+int mark_with_mark(struct mbim *m, int (*next)(struct mbim *m))
 {
-	uint64_t numbers[MARKER_MAX];
-	size_t count;
 	int code;
 
-	read_marker(m);
+	m->mark.size = sizeof(m->mark);
+	read_mark(m);
 	code = next(m);
-	count = m->n_sessions || m->n_kept ? marker_numbers(m, numbers) : 0;
-	if (count != on_disk_count ||
-	    memcmp(numbers, on_disk, count * sizeof(*numbers)) != 0)
+	if (on_disk.size ? memcmp(&on_disk, &m->mark, sizeof(on_disk)) != 0 :
+	    m->mark.n_sessions || m->mark.n_kept)
 		mark_write(m);
 	return code;
 }
@@ -373,11 +293,11 @@ static int find_client(struct mbim *m, uint8_t service, enum qmi_use use,
 {
 	size_t i;
 
-	for (i = m->n_kept; use == QMI_DROP && i--; )
-		if (m->kept[i].service == service &&
+	for (i = m->mark.n_kept; use == QMI_DROP && i--; )
+		if (m->mark.kept[i].service == service &&
 		    n_clients < MBIM_KEPT_MAX) {
 			*c = &clients[n_clients++];
-			**c = (struct client){ service, m->kept[i].client, 1 };
+			**c = (struct client){ service, m->mark.kept[i].client, 1 };
 			return DONE;
 		}
 	for (i = n_clients; i--; )
@@ -416,11 +336,11 @@ int qmi_command(struct mbim *m, uint8_t service, uint16_t message,
 
 void qmi_keep(struct mbim *m, uint32_t handle)
 {
-	if (m->n_kept == MBIM_KEPT_MAX)
+	if (m->mark.n_kept == MBIM_KEPT_MAX)
 		return;
 	last->kept = 1;
-	m->kept[m->n_kept++] = (struct mbim_kept){ last->service, last->id,
-		handle };
+	m->mark.kept[m->mark.n_kept++] = (struct mbim_kept){
+		handle, last->service, last->id, { 0 } };
 	mark_write(m);
 }
 
@@ -429,20 +349,20 @@ void qmi_drop(struct mbim *m)
 	size_t i;
 
 	last->kept = 0;
-	for (i = 0; i < m->n_kept; i++)
-		if (m->kept[i].service == last->service &&
-		    m->kept[i].client == last->id)
-			m->kept[i] = m->kept[--m->n_kept];
+	for (i = 0; i < m->mark.n_kept; i++)
+		if (m->mark.kept[i].service == last->service &&
+		    m->mark.kept[i].client == last->id)
+			m->mark.kept[i] = m->mark.kept[--m->mark.n_kept];
 }
 
 int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle)
 {
-	size_t i = m->n_kept;
+	uint32_t i = m->mark.n_kept;
 
-	while (i && m->kept[i - 1].service != service)
+	while (i && m->mark.kept[i - 1].service != service)
 		i--;
 	if (i)
-		*handle = m->kept[i - 1].handle;
+		*handle = m->mark.kept[i - 1].handle;
 	return i != 0;
 }
 

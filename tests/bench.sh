@@ -13,10 +13,13 @@
 #
 # system calls	all of them, execve and exit_group included (strace)
 # instructions	in user space (perf; where the machine does not count them for
-#		it, callgrind, which takes each turn of a rep for one)
+#		it, callgrind, which takes each turn of a rep for one), with an
+#		empty environment, as libc walks through it
 # memory	resident set at exit, from the page tables: the program is
 #		stopped as it ends (tests/floor.c built with -DWATCH)
-# time		median from start to end (hyperfine, or the same tool)
+# time		from start to end, the best of RUNS, because that does not
+#		depend on what else the machine does (hyperfine, or the
+#		same tool)
 #
 # The floor speaks to a socket, the others to a pty; mbimctl to both.
 
@@ -41,8 +44,9 @@ for i in "$MBIMCTL" "$MODEM" "$FLOOR"; do
 done
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bench.XXXXXX") || exit 1
 modem=
-trap '[ -z "$modem" ] || { kill $modem; wait $modem; } 2>/dev/null; rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+trap '[ -z "$modem" ] || { kill $modem; wait $modem; } 2>/dev/null
+	rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
 unset MBIMCTL_ROOT MBIMCTL_RUN_DIR
 
 have()
@@ -77,7 +81,8 @@ if grep -q -e /ld-linux -e /ld-musl "$FLOOR"; then
 fi
 have strace || missing "no system calls: strace is not installed"
 if [ "$1" != --check ]; then
-	have hyperfine || echo "bench: hyperfine is not installed; a loop takes the time"
+	have hyperfine ||
+		echo "bench: hyperfine is not installed; a loop takes the time"
 fi
 
 # Each prints a number, or nothing. The arguments are a command.
@@ -93,11 +98,12 @@ count_instructions()
 {
 	case $counter in
 	perf)
-		perf stat -x, -e instructions:u -o "$dir/perf" "$@" \
+		env -i PATH="$PATH" perf stat -x, -e instructions:u -o "$dir/perf" "$@" \
 			>/dev/null 2>&1 || return
 		sed -n 's/^\([0-9][0-9]*\),.*instructions.*/\1/p' "$dir/perf" ;;
 	callgrind)
-		valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" \
+		env -i PATH="$PATH" valgrind --tool=callgrind \
+			--callgrind-out-file=/dev/null "$@" \
 			2>"$dir/valgrind" >/dev/null || return
 		sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p' "$dir/valgrind" ;;
 	esac
@@ -117,8 +123,8 @@ measure_time()	# in microseconds
 	fi
 	hyperfine -N --style none --warmup 5 --runs "$RUNS" \
 		--export-csv "$dir/csv" "$*" >/dev/null 2>&1 || return
-	# command,mean,stddev,median,...: no comma in our commands
-	sed -n '2s/^[^,]*,[^,]*,[^,]*,\([^,]*\),.*/\1/p' "$dir/csv" |
+	# command,mean,stddev,median,user,system,min,max
+	sed -n '2s/.*,\([^,]*\),[^,]*$/\1/p' "$dir/csv" |
 		awk '{ printf "%d\n", $1 * 1000000 + 0.5 }'
 }
 
@@ -161,7 +167,7 @@ row()	# NAME COMMAND...
 	echo
 }
 
-head()
+heading()
 {
 	printf '\n%-15s %18s %18s %18s %18s\n' "$1" "system calls" \
 		instructions "memory, KiB" "time, us"
@@ -169,7 +175,7 @@ head()
 
 tables()
 {
-	head "device caps"
+	heading "device caps"
 	row floor "$FLOOR" "$dir/socket" caps
 	row mbimctl "$MBIMCTL" -d "$dir/socket" --get-device-caps
 	row "mbimctl, pty" "$MBIMCTL" -d "$dir/pty" --get-device-caps
@@ -178,7 +184,7 @@ tables()
 	else
 		missing "mbimcli is not installed"
 	fi
-	head "DMS get ids"
+	heading "DMS get ids"
 	row floor "$FLOOR" "$dir/socket" ids
 	row mbimctl "$MBIMCTL" -d "$dir/socket" --dms-get-ids
 	row "mbimctl, pty" "$MBIMCTL" -d "$dir/pty" --dms-get-ids

@@ -14,8 +14,9 @@ MODEM=${MODEM:-tests/build/modem}
 
 modem=
 dir=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX") || exit 1
-trap '[ -z "$modem" ] || { kill $modem; wait $modem; } 2>/dev/null; rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+trap '[ -z "$modem" ] || { kill $modem; wait $modem; } 2>/dev/null
+	rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
 
 stop()
 {

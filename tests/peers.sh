@@ -18,6 +18,9 @@
 #	MBIMCTL=./mbimctl MODEM=tests/build/modem	(MBIMCTL may begin with
 #	a runner: "qemu-mips ./mbimctl")
 
+# Columns of the table are split into words on purpose.
+# shellcheck disable=SC2086,SC2116
+
 MBIMCTL=${MBIMCTL:-./mbimctl}
 MODEM=${MODEM:-tests/build/modem}
 
@@ -187,8 +190,9 @@ for i in "${MBIMCTL##* }" "$MODEM"; do
 done
 dir=$(mktemp -d "${TMPDIR:-/tmp}/peers.XXXXXX") || exit 1
 modem=
-trap '[ -z "$modem" ] || { kill $modem; wait $modem; } 2>/dev/null; rm -rf "$dir"' EXIT
-trap 'exit 1' HUP INT TERM
+trap '[ -z "$modem" ] || { kill $modem; wait $modem; } 2>/dev/null
+	rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
 mkfifo "$dir/ready" || exit 1
 unset DBUS_SESSION_BUS_ADDRESS
 export MBIMCTL_RUN_DIR="$dir/run" LC_ALL=C.UTF-8
@@ -333,7 +337,7 @@ done
 
 table >"$dir/table"
 while IFS='|' read -r peer ours prints modem_column; do
-	# the blanks around them
+	# without the blanks around them
 	peer=$(echo $peer)
 	ours=$(echo $ours)
 	prints=$(echo $prints)
