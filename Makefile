@@ -49,8 +49,9 @@ mbimctl: $(DEPS)
 
 docs: mbimctl.1 mbimctl.bash
 
-$(BUILD)/mbimctl-docs: $(DEPS) | $(BUILD)
-	$(HOSTCC) $(STD) $(WARN) -O1 -DDOCS $(SRC) -o $@
+$(BUILD)/mbimctl-docs: tests/docs.c $(DEPS) | $(BUILD)
+	$(HOSTCC) $(STD) $(WARN) -Wno-unused-function -O1 tests/docs.c \
+		$(filter-out main.c,$(SRC)) -o $@
 mbimctl.1: $(BUILD)/mbimctl-docs
 	$(BUILD)/mbimctl-docs man >$@.new && mv $@.new $@
 mbimctl.bash: $(BUILD)/mbimctl-docs

@@ -628,7 +628,8 @@ static int hex_byte(const char *s, uint8_t *byte)
 {
 	int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
 
-	*byte = (uint8_t)(high << 4 | low);
+	if (low >= 0)
+		*byte = (uint8_t)(high << 4 | low);
 	return low >= 0;
 }
 
@@ -1859,19 +1860,46 @@ static int tell(struct decoder *d, const struct command *c, enum op part,
 	return !r.bad;
 }
 
-static int print_reply(const char *name, const struct command *c, int version,
-	int qmi, struct reader r, struct decoder *d)
+/* Did the modem do what it was asked for, or only say so? */
+static int check_effect(const struct command *c, const struct decoder *d,
+	uint64_t asked)
 {
-	enum out_pass pass;
-	int good = 1;
+	struct head h = head_of(c);
 
-	for (pass = OUT_MEASURE; good && pass <= OUT_PRINT; pass++) {
+	if (!d->has_effect || d->effect == asked)
+		return DONE;
+	return h.lock && asked == h.lock_value ?
+		fail(FCC_LOCKED, "the modem said yes, but it stayed off",
+			NULL) :
+		fail(NOT_REACHED, "the modem said yes, but nothing changed",
+			NULL);
+}
+
+/* Print a reply, once it is known to be whole and to be what was asked for. */
+static int print_reply(const char *name, const struct command *c,
+	uint64_t asked, int version, struct reader r, struct decoder *d)
+{
+	int qmi = !c ? *name == 'q' : c->kind == KIND_QMI, good = 1, code;
+	enum out_pass pass;
+
+	for (pass = OUT_MEASURE; pass <= OUT_PRINT; pass++) {
 		*d = (struct decoder){ .measure = pass == OUT_MEASURE };
 		out_begin(name, pass);
 		good = tell(d, c, OP_REPLY, version, qmi, r);
 		out_end();
+		code = !good ? fail(MALFORMED, "malformed reply", NULL) :
+			c ? check_effect(c, d, asked) : DONE;
+		if (code)
+			return code;
 	}
-	return good ? DONE : fail(MALFORMED, "malformed reply", NULL);
+	return DONE;
+}
+
+void command_blank(const struct command *c)
+{
+	struct decoder d = { 0 };
+
+	tell(&d, c, OP_REPLY, 0, 0, (struct reader){ 0 });
 }
 
 /* A status or QMI error: of the modem's, the network's or the FCC lock's? */
@@ -1904,21 +1932,6 @@ static int refused(const struct call *call, uint64_t asked, int qmi,
 	}
 	return qmi ? qmi_refused(number, code, more) :
 		mbim_refused(number, code, more);
-}
-
-/* Did the modem do what it was asked for, or only say so? */
-static int check_effect(const struct command *c, const struct decoder *d,
-	uint64_t asked)
-{
-	struct head h = head_of(c);
-
-	if (!d->has_effect || d->effect == asked)
-		return DONE;
-	return h.lock && asked == h.lock_value ?
-		fail(FCC_LOCKED, "the modem said yes, but it stayed off",
-			NULL) :
-		fail(NOT_REACHED, "the modem said yes, but nothing changed",
-			NULL);
 }
 
 /* Sessions that outlive the run: true when there is a change. */
@@ -1966,8 +1979,8 @@ static int run_mbim(struct mbim *m, const struct call *call,
 	if (answer.status)
 		return refused(call, e->asked, 0, answer.status, answer.info,
 			m->mark.version);
-	code = print_reply(command_name(c), c, m->mark.version, 0, answer.info, &d);
-	return code ? code : check_effect(c, &d, e->asked);
+	return print_reply(command_name(c), c, e->asked, m->mark.version,
+		answer.info, &d);
 }
 
 static int run_qmi(struct mbim *m, const struct call *call,
@@ -1987,12 +2000,13 @@ static int run_qmi(struct mbim *m, const struct call *call,
 	if (error)
 		return refused(call, e->asked, 1, (uint32_t)error, reply,
 			m->mark.version);
-	code = print_reply(command_name(c), c, m->mark.version, 1, reply, &d);
+	code = print_reply(command_name(c), c, e->asked, m->mark.version, reply,
+		&d);
 	if (!code && flags & FLAG(OP_KEEP))
 		qmi_keep(m, (uint32_t)d.handle);
 	if (!code && flags & FLAG(OP_DROP))
 		qmi_drop(m);
-	return code ? code : check_effect(c, &d, e->asked);
+	return code;
 }
 
 static int run_raw(struct mbim *m, const struct call *call)
@@ -2016,11 +2030,10 @@ static int run_raw(struct mbim *m, const struct call *call)
 	if (error || answer.status)
 		return refused(call, 0, call->raw_qmi, error ?
 			(uint32_t)error : answer.status, answer.info, 0);
-	return print_reply(call->raw_qmi ? "raw_qmi" : "raw_mbim",
-		call->raw_qmi ? lookup(KIND_QMI, raw.service, raw.id) :
-		lookup((enum kind)raw.operation, raw.service, raw.id),
-		m->mark.version, call->raw_qmi,
-		call->raw_qmi ? reply : answer.info, &d);
+	return print_reply(call->raw_qmi ? "qmi" : "mbim", call->raw_qmi ?
+		lookup(KIND_QMI, raw.service, raw.id) :
+		lookup((enum kind)raw.operation, raw.service, raw.id), 0,
+		m->mark.version, call->raw_qmi ? reply : answer.info, &d);
 }
 
 int command_run(struct mbim *m, const struct call *call)

@@ -802,15 +802,15 @@ static const char *const hints[] = {
 };
 
 /* One line on stderr; in JSON and sh the same on stdout. */
-static void report(const char *command)
+static void report(const char *command, const struct command *c)
 {
 	size_t n = sizeof(hints) / sizeof(*hints);
 	const char *hint = (size_t)failure.exit < n ? hints[failure.exit] :
 		NULL;
 	char line[360], code[24];
-	struct text t = TEXT(line), c = TEXT(code);
+	struct text t = TEXT(line), number = TEXT(code);
 
-	text_decimal(&c, (uint64_t)failure.exit);
+	text_decimal(&number, (uint64_t)failure.exit);
 	if (failure.exit) {
 		for (; *command; command++)
 			text_char(&t, *command == '_' ? '-' : *command);
@@ -823,13 +823,13 @@ static void report(const char *command)
 	if (format == JSON && failure.exit) {
 		out_begin("", OUT_PRINT);
 		out_open("error", OUT_OBJECT);
-		out_value("exit", OUT_NUMBER, code, c.len);
+		out_value("exit", OUT_NUMBER, code, number.len);
 		if (failure.name) {
-			char number[24];
-			struct text s = TEXT(number);
+			char status[24];
+			struct text s = TEXT(status);
 
 			text_decimal(&s, failure.number);
-			out_value("status", OUT_NUMBER, number, s.len);
+			out_value("status", OUT_NUMBER, status, s.len);
 			out_value("name", OUT_TEXT, failure.name,
 				strlen(failure.name));
 		}
@@ -838,9 +838,11 @@ static void report(const char *command)
 		out_end();
 	} else if (format == SH) {
 		out_begin("", OUT_PRINT);
+		if (failure.exit && c)
+			command_blank(c);
 		if (failure.exit)
 			out_value("error", OUT_TEXT, line, t.len);
-		out_value("exit", OUT_NUMBER, code, c.len);
+		out_value("exit", OUT_NUMBER, code, number.len);
 		out_end();
 	}
 }
@@ -1433,18 +1435,10 @@ static int run(void)
 	return code ? code : mbim_with_device(&mbim, run_marked);
 }
 
-/* The name of the command that failed, for its sentence. */
-static const char *culprit(void)
-{
-	if (!current || current > n_calls)
-		return "";
-	return calls[current - 1].raw ? "raw" :
-		command_name(calls[current - 1].command);
-}
-
 #ifndef DOCS
 int main(int argc, char **argv)
 {
+	const struct call *c = NULL;
 	char digits[24];
 	struct text t = TEXT(digits);
 	int code;
@@ -1454,11 +1448,12 @@ int main(int argc, char **argv)
 	if (!code)
 		code = run();
 	failure.exit = code;
-	if (!given[HELP] && !given[SHOW_VERSION] && !given[LIST] &&
-	    !given[DECODE])
-		report(culprit());
-	else if (code)
-		report("");
+	if (current && current <= n_calls)
+		c = &calls[current - 1];	/* the one that failed */
+	if (code || !(given[HELP] || given[SHOW_VERSION] || given[LIST] ||
+			given[DECODE]))
+		report(!c ? "" : c->raw ? "raw" : command_name(c->command),
+			c ? c->command : NULL);
 	if (code && current && current < n_calls) {
 		text_decimal(&t, n_calls - current);
 		warn(digits, " of the commands not run", NULL);

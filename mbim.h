@@ -240,6 +240,9 @@ int command_check(const struct call *call);
 /* Send it, and give its reply to out_…. */
 int command_run(struct mbim *m, const struct call *call);
 
+/* Tell a reply in which nothing came. */
+void command_blank(const struct command *c);
+
 /*
  * Tell an MBIM or QMUX frame of either direction through out_…, with personal
  * and secret values kept back when mask is set; out_mask() is told where they

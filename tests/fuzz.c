@@ -412,7 +412,8 @@ static void start_again(const uint8_t *data, size_t size)
 	in_len = in_at = joined_len = 0;
 	joined_id = joined_next = 0;
 	/* qmi-over-mbim.c */
-	n_clients = on_disk_count = 0;
+	n_clients = 0;
+	on_disk = (struct mbim_mark){ 0 };
 	next_id = 0;
 }
 
@@ -645,7 +646,7 @@ static ssize_t device_write(const uint8_t *p, size_t n)
 		return (ssize_t)n;
 	type = n >= 12 ? get_u32(p) : 0;
 	if (n < 12 || type < 1 || type > 3 || get_u32(p + 4) != n ||
-	    n > mbim.control_size || get_u32(p + 8) == 0 ||
+	    n > mbim.mark.control_size || get_u32(p + 8) == 0 ||
 	    (type == 3 && (n < 20 || get_u32(p + 16) >= get_u32(p + 12))))
 		wrong("an odd frame was sent", (const char *)p, n);
 	n_opens += type == 1;
@@ -690,8 +691,8 @@ static void __attribute__((unused)) fuzz_frame(const uint8_t *data, size_t size)
 	current = 0;
 	mbim.fd = DEVICE_FD;
 	mbim.next_id = 0x10000;
-	mbim.control_size = 64 * (size_t)(data[1] ? data[1] : 1);
-	mbim.version = flags & FLAG_EX ? 3 : 0;
+	mbim.mark.control_size = 64 * (uint32_t)(data[1] ? data[1] : 1);
+	mbim.mark.version = flags & FLAG_EX ? 3 : 0;
 	mbim.open = (enum mbim_open)((flags & 3) % 3);
 	mbim.close = !!(flags & FLAG_CLOSE);
 	mbim.trace = flags & FLAG_TRACE ? trace : NULL;
@@ -709,7 +710,7 @@ static void __attribute__((unused)) fuzz_frame(const uint8_t *data, size_t size)
 	if (!mbim.gone && !hindered && n_releases < unkept)
 		wrong("a client is not released", "", 0);
 	if (!mbim.gone && !hindered && n_opens && !n_closes &&
-	    mbim.open != OPEN_NEVER && !mbim.n_sessions && !mbim.n_kept)
+	    mbim.open != OPEN_NEVER && !mbim.mark.n_sessions && !mbim.mark.n_kept)
 		wrong("the function is not closed", "", 0);
 }
 
@@ -850,7 +851,7 @@ static void use_ops(struct cursor c)
 /* How many kinds of items the table has that no file reached. */
 static int count_missed(enum op part)
 {
-	static const char *const kind_names[OPS] = {
+	static const char *const kind_names[] = {
 #define K(op, has, where, what, size)	[OP_##op] = #op,
 		KINDS(K)
 #undef K
