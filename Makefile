@@ -24,7 +24,9 @@ CC := $(shell command -v musl-gcc || echo cc)
 endif
 endif
 
-CFLAGS ?= -Os
+# as small as this compiler can
+CFLAGS ?= $(shell echo 'int main(void) { return 0; }' | $(CC) -Oz -flto -x c \
+	    - -o /dev/null 2>/dev/null && echo -Oz -flto || echo -Os)
 STD     = -std=gnu11 -D_GNU_SOURCE
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla
@@ -36,7 +38,7 @@ SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
 	  -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	  -fomit-frame-pointer -fno-pie -no-pie
 LINK    = -static -s -Wl,--gc-sections -Wl,-z,noseparate-code \
-	  -Wl,--build-id=none -Wl,-z,norelro
+	  -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,common-page-size=64
 SRC     = main.c commands.c qmi-over-mbim.c mbim.c
 DEPS    = $(SRC) mbim.h commands.def Makefile
 BUILD   = tests/build
@@ -62,6 +64,10 @@ $(BUILD):
 $(BUILD)/%: tests/%.c Makefile | $(BUILD)
 	$(HOSTCC) $(STD) $(WARN) -O1 -g $< -o $@
 
+# what it is compared with must be built as it is
+$(BUILD)/floor: tests/floor.c Makefile | $(BUILD)
+	$(CC) $(STD) $(WARN) $(SHRINK) $(CFLAGS) $< $(LINK) -o $@
+
 demo: mbimctl $(BUILD)/modem
 	MBIMCTL=./mbimctl MODEM=$(BUILD)/modem sh tests/demo.sh
 check: mbimctl
@@ -73,7 +79,8 @@ fuzz:
 	FUZZ_TIME=$(FUZZ_TIME) sh tests/check.sh fuzz
 
 size: mbimctl | $(BUILD)
-	@$(CC) $(STD) $(SHRINK) $(CFLAGS) -c commands.c -o $(BUILD)/size.o
+	@$(CC) $(STD) $(SHRINK) $(CFLAGS) -fno-lto -c \
+		commands.c -o $(BUILD)/size.o
 	@echo "bytes of the file, of 81920:"; wc -c <mbimctl; size mbimctl
 	@echo "bytes of the table:"; nm -S -t d $(BUILD)/size.o | \
 		awk '/ r (ops|names|commands|values|tables)$$/ { print $$2 + 0, $$4 }'

@@ -150,13 +150,14 @@ static const char names[] = "\0"
 				(s)[(n) / 2] * 3 + (s)[(n) - 1]))
 
 static const struct command {
-	uint32_t ops, names;		/* where its own begin */
+	uint32_t names;			/* where its own begin */
+	uint16_t ops;
 	uint16_t id;			/* CID or message id */
 	uint8_t service;		/* enum service or qmi_service */
 	uint8_t kind, hash;
 } commands[] = {
 #define HEAD(kind, name, service, id, request, reply, help) \
-	{ offsetof(struct ops_at, c_##name), offsetof(struct names_at, c_##name), id, \
+	{ offsetof(struct names_at, c_##name), offsetof(struct ops_at, c_##name), id, \
 	  service, kind, HASH(#name, sizeof(#name) - 1) },
 #include "commands.def"
 };
@@ -182,7 +183,9 @@ static const char values[] = ""
 #define SCALE(name, a, b, c, unknown)	"\1*" #a " " #b " " #c " " #unknown "\0"
 #include "commands.def"
 ;
-static const uint32_t tables[] = {
+_Static_assert(sizeof(ops) <= UINT16_MAX && sizeof(values) <= UINT16_MAX,
+	"the offsets want another type");
+static const uint16_t tables[] = {
 #define VALUES(name)			offsetof(struct values_at, name),
 #define END
 #define SCALE(name, a, b, c, unknown)	offsetof(struct values_at, name),
@@ -578,7 +581,7 @@ static void show_number(const char *name, int show, uint64_t n, int minus)
 /* A word of a table, or a number; *s moves behind it. */
 static int parse_word(const char *table, const char **s, uint64_t *n)
 {
-	size_t len = strcspn(*s, ",");
+	size_t len = span(*s, ',');
 	const char *word;
 
 	while ((word = next_word(&table, n)))
@@ -1183,7 +1186,7 @@ static int bad_option(const struct option *o, const char *what)
 {
 	char name[64];
 	struct text t = TEXT(name);
-	size_t i, len = strcspn(o->name, "=");
+	size_t i, len = span(o->name, '=');
 
 	name[0] = '\0';
 	for (i = 0; i < len; i++)
@@ -1194,7 +1197,7 @@ static int bad_option(const struct option *o, const char *what)
 /* Is this an item's option? The command's own value has no name. */
 static int names_item(const char *given, const struct item *it)
 {
-	size_t len = strcspn(given, "=");
+	size_t len = span(given, '=');
 
 	if (!it->help || !len)
 		return it->help && it->flags & FLAG(OP_VALUE);
@@ -1443,7 +1446,7 @@ static int encode_list(struct encoder *e, const struct item *it)
 		int size;
 
 		word[0] = '\0';
-		for (len = strcspn(s, ","); len; len--)
+		for (len = span(s, ','); len; len--)
 			text_char(&t, *s++);
 		s += *s == ',';
 		size = content(e, &element, word);
@@ -1619,7 +1622,7 @@ static const struct command *lookup(enum kind kind, int service, uint32_t id)
 
 const struct command *command_find(const char *name)
 {
-	size_t i, len = strcspn(name, "=");
+	size_t i, len = span(name, '=');
 	char key[64];
 
 	if (len == 0 || len >= sizeof(key))
@@ -1712,7 +1715,7 @@ struct raw {
 /* The next of some words with commas between; an empty one is none. */
 static int next_part(const char **s, char word[64])
 {
-	size_t len = strcspn(*s, ",");
+	size_t len = span(*s, ',');
 
 	if (!len || len >= 64)
 		return 0;
@@ -1763,7 +1766,7 @@ static int parse_raw_qmi(const char *s, struct raw *raw)
 	for (raw->len = 0; *s; raw->len += 3 + (size_t)len, s = end) {
 		uint8_t *tlv = request + raw->len;
 
-		end = s + strcspn(s, ",");
+		end = s + span(s, ',');
 		if (!parse_number(&s, &type) || type > 255 || *s++ != '=' ||
 		    raw->len > 0xff00)
 			return 0;

@@ -74,6 +74,15 @@ int parse_number(const char **s, uint64_t *n)
 	}
 }
 
+size_t span(const char *s, char c)
+{
+	size_t n = 0;
+
+	while (s[n] && s[n] != c)
+		n++;
+	return n;
+}
+
 int64_t parse_signed(const char **s)
 {
 	int minus = **s == '-';
@@ -921,11 +930,11 @@ static void trace(int sent, const uint8_t *frame, size_t len)
 /* The bytes of a line that is nothing but hex, or -1; what quotes it is passed. */
 static int hex_line(const char *s, uint8_t *bytes, size_t max)
 {
-	s += strspn(s, "><| \t");
-	if (!strncmp(s, "data", 4)) {
-		s += 4 + strspn(s + 4, " \t");
-		s += *s == '=';
-	}
+	while (*s && strchr("><| \t", *s))
+		s++;
+	if (!strncmp(s, "data", 4))
+		for (s += 4; *s == ' ' || *s == '='; s++)
+			;
 	return parse_hex(s, s + strlen(s), bytes, max);
 }
 
@@ -1114,7 +1123,7 @@ static int take_run_option(enum run_option o, const char *value)
  */
 static enum run_option find_run_option(const char *a)
 {
-	size_t i, len = strcspn(a, "=");
+	size_t i, len = span(a, '=');
 
 	for (i = 0; i < RUN_OPTIONS; i++)
 		if (a[0] != '-' ? a[0] && a[0] == run_options[i].letter :
@@ -1352,10 +1361,11 @@ static void set_signals(void)
 
 static void die_by_signal(int sig)
 {
+	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t set;
 
-	signal(sig, SIG_DFL);
-	raise(sig);
+	sigaction(sig, &action, NULL);
+	kill(getpid(), sig);
 	sigemptyset(&set);
 	sigaddset(&set, sig);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);

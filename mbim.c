@@ -708,15 +708,14 @@ static uint64_t lock_holder(const struct stat *st)
 
 	if (sys_read("/proc/locks", "", locks, sizeof(locks)) <= 0)
 		return 0;
-	for (; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-		for (i = 0; i < 4; i++) {
-			p += strcspn(p, " \n");
-			p += strspn(p, " ");
-		}
+	for (; *p; p += span(p, '\n'), p += *p == '\n') {
+		for (i = 0; i < 4; i++)
+			for (p += span(p, ' '); *p == ' '; p++)
+				;
 		if (!parse_number(&p, &pid))
 			continue;
 		for (i = 0; i < 2; i++) {
-			p += strcspn(p, ":\n");
+			p += span(p, ':');
 			p += *p == ':';
 		}
 		if (parse_number(&p, &inode) && inode == st->st_ino)

@@ -299,6 +299,9 @@ int parse_number(const char **s, uint64_t *n);
 /* The same with a minus before it, or none; what is no number is 0. */
 int64_t parse_signed(const char **s);
 
+/* How many characters there are before a c, or before the end. */
+size_t span(const char *s, char c);
+
 /* ---- failure: main.c ---- */
 
 /* What went wrong first. */

@@ -70,8 +70,8 @@ fail()
 {
 	echo f >>"$tmp/tally"
 	echo "$name: FAILED: ${what:-}: $*"
-	sed 's/^/    out: /;10q' "$work/out" 2>/dev/null | cut -c 1-300
-	sed 's/^/    err: /;10q' "$work/err" 2>/dev/null | cut -c 1-300
+	sed 's/^/    out: /;5q' "$work/out" 2>/dev/null | cut -c 1-200
+	sed 's/^/    err: /;5q' "$work/err" 2>/dev/null | cut -c 1-200
 }
 
 skip()

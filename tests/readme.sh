@@ -1,0 +1,344 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# README, run as a user would: each block fenced by ```sh, in a directory of its
+# own, with mbimctl and a stub of `ip' on the PATH. MBIMCTL_ROOT gives mbimctl a
+# /sys and a /dev with the simulated modem; the files below /sys, /dev and /etc
+# that a block names are moved there, too. A block is known by its heading:
+# `Lift the FCC lock', its second block, is lift-the-fcc-lock-2. One that is not
+# run here, and one that is gone from README, is a failure. Then the rest of
+# README: options, targets, exit codes, the worked example.
+
+. "$(dirname "$0")/lib.sh"
+
+readme=$here/../README
+slow=$((60 * SLOWNESS))
+
+# ---- README in parts ----
+
+mkdir "$tmp/blocks" "$tmp/bin" "$tmp/done"
+awk -v dir="$tmp/blocks" '
+	/^#+ /		{ if (!file) { slug = tolower($0); sub(/^#+ /, "", slug)
+			  gsub(/[^a-z0-9]+/, "-", slug); n = 0 } }
+	/^```$/		{ file = ""; next }
+	/^```/		{ file = dir "/" slug "-" ++n "." substr($0, 4); next }
+	file		{ print >file }
+' "$readme"
+
+# ---- the machine of the user ----
+
+runner=${MBIMCTL% *}
+[ "$runner" != "$MBIMCTL" ] || runner=
+program=${MBIMCTL##* }
+program=$(cd "$(dirname "$program")" && pwd)/${program##*/}
+cat >"$tmp/bin/mbimctl" <<END
+#!/bin/sh
+exec $runner $program "\$@"
+END
+cat >"$tmp/bin/ip" <<'END'
+#!/bin/sh
+echo "$*" >>ip.log
+[ "$*" != "link set wwan0 up" ] || echo 0x1003 >"$MBIMCTL_ROOT/flags"
+END
+chmod +x "$tmp/bin/mbimctl" "$tmp/bin/ip"
+
+# A directory of its own, in it the tree of a machine with a modem on USB.
+machine()
+{
+	work=$tmp/w$((started + 1))
+	root=$work/root
+	MBIMCTL_ROOT=$root
+	export MBIMCTL_ROOT
+	run_dir
+	usb=$root/sys/devices/usb1/1-1.2
+	mkdir -p "$usb/1-1.2:1.12/net/wwan0" "$usb/power" "$work/home/etc" \
+		"$usb/1-1.2:1.12/usbmisc/cdc-wdm0" "$root/dev" \
+		"$root/sys/bus/usb/drivers/cdc_mbim" "$root/sys/class/net" \
+		"$root/sys/class/usbmisc"
+	echo 1199 >"$usb/idVendor"
+	echo 9079 >"$usb/idProduct"
+	echo 7 >"$usb/devnum"
+	echo auto >"$usb/power/control"
+	echo 0x1002 >"$root/flags"
+	ln -s "$root/flags" "$usb/1-1.2:1.12/net/wwan0/flags"
+	ln -s ../../../../bus/usb/drivers/cdc_mbim "$usb/1-1.2:1.12/driver"
+	ln -s ../../../1-1.2:1.12 "$usb/1-1.2:1.12/usbmisc/cdc-wdm0/device"
+	ln -s ../../devices/usb1/1-1.2/1-1.2:1.12/usbmisc/cdc-wdm0 \
+		"$root/sys/class/usbmisc/cdc-wdm0"
+	ln -s ../../devices/usb1/1-1.2/1-1.2:1.12/net/wwan0 \
+		"$root/sys/class/net/wwan0"
+	at=$root/dev/cdc-wdm0
+}
+
+modem() # key=value...
+{
+	machine
+	modem_start "$@"
+}
+
+connected() # key=value...: a modem with a data session of ours
+{
+	modem "$@"
+	plain 0 --register --attach --connect --apn internet --ip-type ipv4v6
+}
+
+# What the block prints is in out and err, what it writes below $work/home.
+block() # NAME EXIT-CODE
+{
+	what="README, $1, by $shell"
+	last_run=$what
+	touch "$tmp/done/$1.sh"
+	if [ ! -f "$tmp/blocks/$1.sh" ]; then
+		fail "it is not in README"
+		return
+	fi
+	sed -e "s,/etc/,$work/home/etc/,g" -e "s,/sys/,$root/sys/,g" \
+		-e "s,/dev/cdc,$root/dev/cdc,g" "$tmp/blocks/$1.sh" \
+		>"$work/block"
+	# $shell may be "busybox ash"
+	# shellcheck disable=SC2086
+	(cd "$work/home" && PATH=$tmp/bin:$PATH &&
+		exec timeout -k 1 $slow $shell -e "$work/block") \
+		>"$work/out" 2>"$work/err"
+	code=$?
+	sanitized "$work/err"
+	same "exit code" "$2" $code
+}
+
+# What the modem tells of itself while it goes on.
+reports() # KEY VALUE
+{
+	modem_report
+	same "the modem's $1" "$2" "$(reported "$1")"
+}
+
+# ---- the recipes ----
+
+recipes()
+{
+	modem
+	block find-the-modem-1 0
+	like out "device: *$root/dev/cdc-wdm0\$"
+	like out 'interface: *wwan0$'
+	like out 'bus: *1-1\.2$'
+	block find-the-modem-2 0
+	same "lines of hardware info" 3 "$(grep -c '^hardware info: *EM7355' \
+		"$work/out")"
+	modem_stop
+
+	modem fcc=1
+	block lift-the-fcc-lock-1 10
+	like err 'set-radio-state: .*OperationNotAllowed (28)'
+	like err 'dms-set-fcc-authentication'
+	block lift-the-fcc-lock-2 0
+	like out 'sw radio state: *on$'
+	modem_stop radio=1 fcc_locked=0
+	modem fcc=2	# says success, and stays off
+	block lift-the-fcc-lock-1 10
+	block lift-the-fcc-lock-2 0
+	modem_stop radio=1 fcc_locked=0
+	modem fcc=1 quectel=1
+	block lift-the-fcc-lock-3 0
+	like out 'sw radio state: *on$'
+	modem_stop radio=1 fcc_locked=0
+
+	modem pin=1234
+	echo 1234 >"$work/home/etc/pin"
+	block enter-the-pin-1 0
+	like out 'pin state: *unlocked$'
+	block enter-the-pin-1 0		# there is nothing to enter now
+	lines out 0
+	modem_stop pin_attempts=1
+	modem pin=1234 attempts=2
+	echo 1234 >"$work/home/etc/pin"
+	block enter-the-pin-1 0
+	plain 0 --get-pin
+	like out 'pin state: *locked$'
+	modem_stop pin_attempts=0
+
+	modem apn=internet
+	block connect-1 0
+	like out 'activation state: *activated$'
+	reports opened 1
+	plain 0 --close
+	modem_stop
+	modem apn=other
+	block connect-1 9
+	like err 'connect: .*27'
+	modem_stop
+
+	connected
+	block configure-the-interface-1 0
+	same ip "link set wwan0 up
+link set wwan0 mtu 1500
+addr add 10.0.0.2/30 dev wwan0
+route replace default dev wwan0
+-6 addr add 2001:db8::2/64 dev wwan0
+-6 route replace default dev wwan0" "$(cat "$work/home/ip.log")"
+	same resolv.conf "nameserver 192.0.2.53
+nameserver 192.0.2.54
+nameserver 2001:db8::35" "$(cat "$work/home/etc/resolv.conf")"
+	same "the interface" 0x1003 "$(cat "$root/flags")"
+	rm -r "$work/run"	# no marker: the interface is up, that counts
+	plain 0 --get-connect
+	like out 'activation state: *activated$'
+	modem_stop opened=1
+	modem
+	block configure-the-interface-1 1
+	same "ip without a session" '' "$(cat "$work/home/ip.log" 2>/dev/null)"
+	modem_stop
+
+	connected
+	reports opens 1
+	block look-at-the-signal-while-connected-1 0
+	like out 'rssi: *-71$'
+	like out 'in octets: *[0-9]'
+	like out 'rsrp: *-101$'
+	plain 0 --get-connect
+	like out 'activation state: *activated$'
+	plain 0 --disconnect
+	modem_stop opens=1 closes=1
+
+	modem
+	block stay-connected-1 0
+	like out 'activation state: *activated$'
+	block stay-connected-1 0
+	lines out 0
+	plain 0 --disconnect
+	modem_stop
+	machine
+	modem_pty delay=100
+	block stay-connected-2 0
+	same signal.log 1 "$(grep -c '^{"rssi":-71,' "$work/home/signal.log")"
+	same register.log 1 "$(grep -c '"register_state":"home"' \
+		"$work/home/register.log")"
+	modem_stop
+
+	connected
+	block disconnect-1 0
+	like out 'activation state: *deactivated$'
+	modem_stop
+
+	modem
+	if command -v jq >/dev/null; then
+		block json-1 0
+		same out "-71
+Simulated" "$(cat "$work/out")"
+	else
+		skip "json-1: no jq"
+		touch "$tmp/done/json-1.sh"
+	fi
+	modem_stop
+
+	modem
+	block decode-a-log-1 0
+	like out 'dms swi get usb composition'
+	unlike out malformed
+	same "frames decoded" 1 "$(grep -c '^# ' "$work/out")"
+	block send-what-the-table-does-not-know-1 0
+	like out 'rssi: *-71$'
+	like out 'imei: *[0-9]'
+	block keep-the-line-on-suspending-modems-1 0
+	same power/control on "$(cat "$usb/power/control")"
+	modem_stop
+
+	same "README's blocks" "$(ls "$tmp/done")" \
+		"$(cd "$tmp/blocks" && ls -- *.sh)"
+}
+
+# ---- the rest of README ----
+
+# Every option that README names is in some help text, or is another program's.
+options()
+{
+	what=options
+	$MBIMCTL --help >"$tmp/help"
+	sed -n '/^Commands/,$s/^ *--\([a-z0-9-]*\).*/\1/p' "$tmp/help" |
+	while read -r command; do
+		$MBIMCTL --help "$command"
+	done >>"$tmp/help"
+	grep -o -e '--[a-z][a-z0-9-]*' "$readme" | sort -u |
+	while read -r option; do
+		grep -q -e "[ ,]$option\\([ ,=]\\|\$\\)" "$tmp/help" ||
+			echo "$option"
+	done | grep -v -x -e --command -e --parameter >"$tmp/unknown"
+	same "options that are in no help" '' "$(cat "$tmp/unknown")"
+}
+
+targets()
+{
+	grep -o '\bmake [a-z][a-z]*' "$readme" | sort -u |
+	while read -r make target; do
+		grep -q "^$target:" "$here/../Makefile" || echo "$make $target"
+	done >"$tmp/unknown"
+	same "targets that are not in Makefile" '' "$(cat "$tmp/unknown")"
+}
+
+# 0 to 13 and signals, in README and in mbim.h.
+exit_codes()
+{
+	same "exit codes in README" "$(sed -n '/^enum exit_code/,/^}/s/.*= \([0-9]*\),*.*/\1/p' \
+		"$here/../mbim.h" | grep -v 128)" \
+		"$(sed -n '/^## Exit codes/,/^## Out/s/^    \([0-9][0-9]*\) .*/\1/p' \
+		"$readme")"
+}
+
+# The lines are to be inserted before the one that follows them; a program made
+# of that knows the new command, and tells its frames. If the table has it by
+# now, it was added as README says.
+example()
+{
+	what="README, the worked example"
+	if [ ! -f "$tmp/blocks/add-a-command-1.diff" ]; then
+		fail "it is not in README"
+		return
+	fi
+	grep '^+' "$tmp/blocks/add-a-command-1.diff" | sed 's/^.//' >"$tmp/plus"
+	before=$(grep '^ ' "$tmp/blocks/add-a-command-1.diff" | sed 's/^.//')
+	made=$tmp/example
+	mkdir "$made"
+	cp "$here"/../*.c "$here"/../mbim.h "$made"
+	if grep -q '^QMI(dms_get_hardware_revision,' "$here/../commands.def"
+	then
+		cp "$here/../commands.def" "$made"
+	else
+		awk -v plus="$tmp/plus" -v before="$before" '
+			$0 == before { while ((getline line <plus) > 0)
+				print line }
+			{ print }' "$here/../commands.def" \
+			>"$made/commands.def"
+	fi
+	if ! (cd "$made" && $HOSTCC -std=gnu11 -D_GNU_SOURCE -O1 -o mbimctl \
+			main.c commands.c qmi-over-mbim.c mbim.c) 2>"$tmp/cc"
+	then
+		fail "it does not compile: $(head -n 3 "$tmp/cc")"
+		return
+	fi
+	"$made/mbimctl" --help dms-get-hardware-revision >"$work/out"
+	like out 'show the hardware revision'
+	echo 01:1b:00:80:02:34:02:06:00:2c:00:0f:00:02:04:00:00:00:00:00:01 \
+		05:00:31:30:30:30:31 | sed 's/1b:/1b:/; s/ /:/g' |
+		"$made/mbimctl" --decode - >"$work/out" 2>"$work/err"
+	like out 'revision: *10001$'
+}
+
+form()
+{
+	same "lines beyond column 80" '' "$(expand "$readme" |
+		grep -n '.\{81\}')"
+	check "300 lines at most" [ "$(grep -c '' "$readme")" -le 300 ]
+}
+
+for shell in sh 'busybox ash'; do
+	if ${shell% *} true 2>/dev/null || $shell -c true 2>/dev/null; then
+		recipes
+	else
+		skip "recipes by $shell"
+	fi
+done
+form
+options
+targets
+exit_codes
+example
+finish
