@@ -1154,11 +1154,11 @@ struct encoder {
 	const uint32_t *handle;		/* of a kept client, or NULL */
 };
 
-static uint8_t request[MBIM_REPLY_MAX];
+static uint8_t request[MBIM_REPLY_MAX - 128];	/* less headers to come */
 
 static void put(struct encoder *e, size_t *where, const void *bytes, size_t len)
 {
-	if (len > sizeof(request) - *where) {
+	if (*where > sizeof(request) || len > sizeof(request) - *where) {
 		e->overflow = 1;
 		return;
 	}
@@ -1454,7 +1454,8 @@ static int encode_list(struct encoder *e, const struct item *it)
 			return bad_option(o, "no such word or number");
 		place(e, &element, (size_t)size);
 	}
-	put_number(request + count_at, n, kinds[it->op].size);
+	if (!e->overflow)
+		put_number(request + count_at, n, kinds[it->op].size);
 	return DONE;
 }
 
@@ -1823,7 +1824,7 @@ static void tell_unknown(struct cursor c, struct reader *tlvs)
 {
 	struct item it = { .op = OP_REST };
 	struct decoder d = { 0 };
-	struct reader r = *tlvs, v;
+	struct reader r = *tlvs, v, first;
 	int any = 0;
 	uint8_t type;
 	char name[8];
@@ -1831,7 +1832,8 @@ static void tell_unknown(struct cursor c, struct reader *tlvs)
 	while (qmi_next_tlv(&r, &type, &v)) {
 		struct text t = TEXT(name);
 
-		if (type == 0x02 || knows_tlv(c, type))
+		if (type == 0x02 || knows_tlv(c, type) ||
+		    !qmi_tlv(*tlvs, type, &first) || first.base != v.base)
 			continue;
 		if (!any++)
 			out_open("unknown", OUT_OBJECT);
@@ -2121,6 +2123,8 @@ static int tell_qmux(const uint8_t *frame, size_t len, int mask)
 
 		show_number("result", show_qmi_error, (uint64_t)error, 0);
 	}
+	if (q.surplus)
+		out_number("surplus_bytes", q.surplus, 0);
 	c = lookup(KIND_QMI, q.service, q.message);
 	return tell_named(c, q.from_modem ? OP_REPLY : OP_REQUEST, 0, 1,
 		q.tlvs, mask);

@@ -927,14 +927,24 @@ static void trace(int sent, const uint8_t *frame, size_t len)
 	to = &out;
 }
 
-/* The bytes of a line that is nothing but hex, or -1; what quotes it is passed. */
+/*
+ * The bytes of a line that is nothing but hex, or -1. What quotes it is passed,
+ * and what a log has before "data =".
+ */
 static int hex_line(const char *s, uint8_t *bytes, size_t max)
 {
+	const char *p = s, *data;
+
 	while (*s && strchr("><| \t", *s))
 		s++;
-	if (!strncmp(s, "data", 4))
-		for (s += 4; *s == ' ' || *s == '='; s++)
+	for (; *p; p++) {
+		if (strncmp(p, "data", 4))
+			continue;
+		for (data = p + 4; *data == ' '; data++)
 			;
+		if (*data == '=')
+			s = data + 1;
+	}
 	return parse_hex(s, s + strlen(s), bytes, max);
 }
 
@@ -1272,7 +1282,7 @@ static int print_help(const char *name)
 	const struct command *c;
 	size_t i;
 
-	name += *name == '-' ? 2 : 0;
+	name += strncmp(name, "--", 2) ? 0 : 2;
 	if (*name) {
 		c = command_find(name);
 		if (!c)

@@ -171,9 +171,10 @@ struct qmux {
 	int from_modem, indication, response;
 	uint16_t id, message;
 	struct reader tlvs;
+	size_t surplus;			/* bytes behind the frame */
 };
 
-/* Returns false when it is no QMUX frame. */
+/* Returns false when no QMUX frame begins there. */
 int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q);
 
 /* The first TLV of a type; false when there is none. The reader turns bad when TLVs are broken. */

@@ -153,10 +153,11 @@ int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q)
 {
 	struct reader r = { frame, len, 0, 0 };
 	uint8_t flags;
-	size_t size;
+	size_t size, end;
 
-	if (take_number(&r, 1) != 1 || take_number(&r, 2) + 1 != len)
+	if (take_number(&r, 1) != 1)
 		return 0;
+	end = take_number(&r, 2) + 1;
 	q->from_modem = take_number(&r, 1) == 0x80;
 	q->service = (uint8_t)take_number(&r, 1);
 	q->client = (uint8_t)take_number(&r, 1);
@@ -167,7 +168,8 @@ int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q)
 	q->message = (uint16_t)take_number(&r, 2);
 	size = take_number(&r, 2);
 	q->tlvs = window(&r, r.at, size);
-	return !r.bad && r.at + size == len;
+	q->surplus = len - end;
+	return !r.bad && end <= len && r.at + size == end;
 }
 
 int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value)

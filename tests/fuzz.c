@@ -397,6 +397,8 @@ static void check_printed(void)
 		check_text(printed.s, printed.len);
 	if (level != levels + 1 && level != levels)
 		wrong("levels are left open", "", 0);
+	if (dash)
+		wrong("a dash is left over", printed.s, printed.len);
 	printed.len = 0;
 }
 
@@ -415,7 +417,7 @@ static void start_again(const uint8_t *data, size_t size)
 	memset(given, 0, sizeof(given));
 	memset(&mbim, 0, sizeof(mbim));
 	n_calls = n_options = current = 0;
-	verbose = measuring = muted = margin = 0;
+	verbose = measuring = muted = margin = dash = 0;
 	signals_seen = signal_last = 0;
 	out.len = out.failed = err.len = 0;
 	to = &out;

@@ -20,19 +20,15 @@ done
 
 # ---- all three agree ----
 
-# The values of a flat JSON object, and of the variables of sh, a line each.
+# The single values of a JSON object, a line each; and all variables of sh.
 json_pairs()
 {
-	sed 's/^{//; s/}$//; s/,"/\n"/g' "$work/json" |
-		sed -n 's/^"\([a-z0-9_]*\)":"\{0,1\}\([^["{}]*\)"\{0,1\}$/\1=\2/p' |
-		grep -v '=null$' | sort
+	sed 's/^{//; s/[{,]"/\n"/g' "$work/json" | sed -n \
+		's/^"\([a-z0-9_]*\)":"\{0,1\}\([^]["{}]*\)[]"}]*$/\1=\2/p' |
+		grep -v -e '=null$' -e '=$' | sort -u
 }
 
-sh_pairs()
-{
-	sed -n "s/^mbim_\([a-z0-9_]*\)='\(.*\)'\$/\1=\2/p" "$work/sh" |
-		grep -v '^exit='
-}
+sh_pairs() { sed "s/='\(.*\)'\$/=\1/" "$work/sh"; }
 
 agree() # a command of the modem that runs, whose JSON and sh shall agree
 {
@@ -48,22 +44,28 @@ agree() # a command of the modem that runs, whose JSON and sh shall agree
 	same "variables that come twice" "" \
 		"$(sed 's/=.*//' "$work/sh" | sort | uniq -d)"
 	json_pairs >"$work/pairs"
+	check "values in JSON of $*" test -s "$work/pairs" -o \
+		"$(cat "$work/json")" = '{}' -o \
+		"$(cat "$work/json")" = '{"providers":[]}'
+	variables="
+$(sh_pairs)
+"
 	while read -r pair; do
-		if ! sh_pairs | grep -qxF -e "$pair"; then
-			fail "sh and JSON differ in $pair"
-		fi
+		case $variables in
+		*"_$pair
+"*) ;;
+		*) fail "sh and JSON differ in $pair" ;;
+		esac
 	done <"$work/pairs"
-	pass
 	run 0 "$@"
 	same "control bytes in text" "" \
 		"$(tr -d '\n -~\200-\377' <"$work/out")"
-	same "lines of text that end in a space" 0 \
-		"$(sed 's/: *$//' "$work/out" | grep -c ' $')"
 }
 
 all()
 {
 	modem_start pin2=1 session=0
+	run 0 --no-open --sms-read	# what was new is old then
 	for command in --get-device-caps --get-subscriber-ready-status \
 	    --get-radio-state --get-pin --get-pin-list --get-home-provider \
 	    --get-preferred-providers --get-visible-providers \
@@ -238,9 +240,6 @@ wwan_0_exit='0'" "$(cat "$work/out")"
 
 # ---- a hostile operator ----
 
-# bytes as UTF-16LE, each byte a unit
-wide() { sed 's/\(.\)/\1\x00/g; s/$/\x0a/' | sed '$s/.$//' ; }
-
 units() # HEX...: UTF-16 code units, little-endian into $work/name16
 {
 	for unit; do
@@ -376,21 +375,9 @@ unknown()
 	modem_stop
 
 	# TLVs that the entry does not have stay hex: 0x2a with two bytes
-	d=010c00800234020100250013000204000000000010010030
-	frame=03000080570000000700000001000000
-	frame=${frame}00000000d1a30bc2f97a6e43bf65c7e24fb0f0d3
-	frame=${frame}010000000000000027000000
-	qmux=012600800234020600255d1a0002040000000000
-	qmux=01260080023402060025001a00
-	qmux=${qmux}02040000000000 qmux=${qmux}10010030 qmux=${qmux}2a0200beef
-	qmux=${qmux}110700
-	: "$d" "$frame"
-	# the same by hand: result, ESN "0", 0x2a
+	# (DMS 0x25: result, ESN "0", 0x2a)
 	tlvs=0204000000000010010030 tlvs=${tlvs}2a0200beef
 	n=$((${#tlvs} / 2))
-	printf '01%02x0080023402060025%02x%02x00%s\n' $((12 + n)) 0 $n "$tlvs" |
-		sed 's/^\(..\)\(..\)0080023402\(....\)002500\(.*\)/\1\200800234020600250000\4/' \
-		>/dev/null
 	printf '01%02x0080023402060025%s%02x00%s\n' $((12 + n)) 00 $n "$tlvs" \
 		>"$work/in"
 	plain 0 -j --decode "$work/in"
@@ -437,8 +424,8 @@ kinds()
 		--signal-strength-interval 10 --error-rate-threshold 2
 	same "scales both ways" '{"rssi":-71,"error_rate":null,"signal_strength_interval":10,"rssi_threshold":4,"error_rate_threshold":2}' \
 		"$(cat "$work/out")"
-	run 0 -j --service-activation 00ff10
-	like out '"data_buffer":"00ff10"'
+	run 0 -j --service-activation 00ff10fe
+	like out '"data_buffer":"00ff10fe"'
 	run 0 -j --set-provisioned-contexts --context-id 3 --apn a.b \
 		--context-type mms --auth pap
 	like out '{"context_id":3,"context_type":"mms","access_string":"a.b","user_name":"","password":"","compression":"none","auth_protocol":"pap"}'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # README, run as a user would: each block fenced by ```sh, in a directory of its
-# own, with mbimctl and a stub of `ip' on the PATH. MBIMCTL_ROOT gives mbimctl a
+# own, with mbimctl on the PATH and a stub of `ip'. MBIMCTL_ROOT gives mbimctl a
 # /sys and a /dev with the simulated modem; the files below /sys, /dev and /etc
 # that a block names are moved there, too. A block is known by its heading:
 # `Lift the FCC lock', its second block, is lift-the-fcc-lock-2. One that is not
@@ -35,12 +35,15 @@ cat >"$tmp/bin/mbimctl" <<END
 #!/bin/sh
 exec $runner $program "\$@"
 END
-cat >"$tmp/bin/ip" <<'END'
-#!/bin/sh
-echo "$*" >>ip.log
-[ "$*" != "link set wwan0 up" ] || echo 0x1003 >"$MBIMCTL_ROOT/flags"
+chmod +x "$tmp/bin/mbimctl"
+# A function, because busybox ash may take its own ip before one on the PATH.
+cat >"$tmp/ip" <<'END'
+ip()
+{
+	echo "$*" >>ip.log
+	[ "$*" != "link set wwan0 up" ] || echo 0x1003 >"$MBIMCTL_ROOT/flags"
+}
 END
-chmod +x "$tmp/bin/mbimctl" "$tmp/bin/ip"
 
 # A directory of its own, in it the tree of a machine with a modem on USB.
 machine()
@@ -92,9 +95,10 @@ block() # NAME EXIT-CODE
 		fail "it is not in README"
 		return
 	fi
+	cp "$tmp/ip" "$work/block"
 	sed -e "s,/etc/,$work/home/etc/,g" -e "s,/sys/,$root/sys/,g" \
 		-e "s,/dev/cdc,$root/dev/cdc,g" "$tmp/blocks/$1.sh" \
-		>"$work/block"
+		>>"$work/block"
 	# $shell may be "busybox ash"
 	# shellcheck disable=SC2086
 	(cd "$work/home" && PATH=$tmp/bin:$PATH &&
@@ -171,6 +175,7 @@ recipes()
 	block configure-the-interface-1 0
 	same ip "link set wwan0 up
 link set wwan0 mtu 1500
+addr flush dev wwan0
 addr add 10.0.0.2/30 dev wwan0
 route replace default dev wwan0
 -6 addr add 2001:db8::2/64 dev wwan0
@@ -267,7 +272,8 @@ options()
 
 targets()
 {
-	grep -o '\bmake [a-z][a-z]*' "$readme" | sort -u |
+	sed -n -e 's/^    \(make [a-z][a-z]*\).*/\1/p' \
+		-e 's/.*`\(make [a-z][a-z]*\).*/\1/p' "$readme" | sort -u |
 	while read -r make target; do
 		grep -q "^$target:" "$here/../Makefile" || echo "$make $target"
 	done >"$tmp/unknown"
@@ -317,7 +323,7 @@ example()
 	"$made/mbimctl" --help dms-get-hardware-revision >"$work/out"
 	like out 'show the hardware revision'
 	echo 01:1b:00:80:02:34:02:06:00:2c:00:0f:00:02:04:00:00:00:00:00:01 \
-		05:00:31:30:30:30:31 | sed 's/1b:/1b:/; s/ /:/g' |
+		05:00:31:30:30:30:31 | tr ' ' : |
 		"$made/mbimctl" --decode - >"$work/out" 2>"$work/err"
 	like out 'revision: *10001$'
 }
