@@ -1352,6 +1352,8 @@ static int value_of(struct encoder *e, const struct item *it, const char **s)
 
 	if (given && find_option(e, it, 1))
 		return bad_option(given, "given twice");
+	if (given && it->flags & FLAG(OP_REQUIRED) && !*given->value)
+		return bad_option(given, "is empty");
 	*s = given ? given->value : given_word(e, it);
 	if (!*s)
 		*s = it->fallback;
@@ -1441,14 +1443,14 @@ static int encode_list(struct encoder *e, const struct item *it)
 	char word[64];
 
 	next(&c, &element);
-	for (put_fixed(e, 0, kinds[it->op].size); *s; n++) {
+	put_fixed(e, 0, kinds[it->op].size);
+	for (; o && (s == o->value || *s++ == ','); n++) {
 		struct text t = TEXT(word);
 		int size;
 
 		word[0] = '\0';
 		for (len = span(s, ','); len; len--)
 			text_char(&t, *s++);
-		s += *s == ',';
 		size = content(e, &element, word);
 		if (size < 0)
 			return bad_option(o, "no such word or number");
@@ -1881,10 +1883,11 @@ static int check_effect(const struct command *c, const struct decoder *d,
 }
 
 /* Print a reply, once it is known to be whole and to be what was asked for. */
-static int print_reply(const char *name, const struct command *c,
+static int print_reply(const struct call *call, const struct command *c,
 	uint64_t asked, int version, struct reader r, struct decoder *d)
 {
-	int qmi = !c ? *name == 'q' : c->kind == KIND_QMI, good = 1, code;
+	int qmi = c ? c->kind == KIND_QMI : call->raw_qmi, good, code;
+	const char *name = call->raw ? "raw" : command_name(c);
 	enum out_pass pass;
 
 	for (pass = OUT_MEASURE; pass <= OUT_PRINT; pass++) {
@@ -1893,7 +1896,7 @@ static int print_reply(const char *name, const struct command *c,
 		good = tell(d, c, OP_REPLY, version, qmi, r);
 		out_end();
 		code = !good ? fail(MALFORMED, "malformed reply", NULL) :
-			c ? check_effect(c, d, asked) : DONE;
+			call->raw ? DONE : check_effect(c, d, asked);
 		if (code)
 			return code;
 	}
@@ -1984,7 +1987,7 @@ static int run_mbim(struct mbim *m, const struct call *call,
 	if (answer.status)
 		return refused(call, e->asked, 0, answer.status, answer.info,
 			m->mark.version);
-	return print_reply(command_name(c), c, e->asked, m->mark.version,
+	return print_reply(call, c, e->asked, m->mark.version,
 		answer.info, &d);
 }
 
@@ -2005,7 +2008,7 @@ static int run_qmi(struct mbim *m, const struct call *call,
 	if (error)
 		return refused(call, e->asked, 1, (uint32_t)error, reply,
 			m->mark.version);
-	code = print_reply(command_name(c), c, e->asked, m->mark.version, reply,
+	code = print_reply(call, c, e->asked, m->mark.version, reply,
 		&d);
 	if (!code && flags & FLAG(OP_KEEP))
 		qmi_keep(m, (uint32_t)d.handle);
@@ -2035,7 +2038,7 @@ static int run_raw(struct mbim *m, const struct call *call)
 	if (error || answer.status)
 		return refused(call, 0, call->raw_qmi, error ?
 			(uint32_t)error : answer.status, answer.info, 0);
-	return print_reply(call->raw_qmi ? "qmi" : "mbim", call->raw_qmi ?
+	return print_reply(call, call->raw_qmi ?
 		lookup(KIND_QMI, raw.service, raw.id) :
 		lookup((enum kind)raw.operation, raw.service, raw.id), 0,
 		m->mark.version, call->raw_qmi ? reply : answer.info, &d);
@@ -2182,6 +2185,8 @@ int decode_frame(const uint8_t *frame, size_t len, int version, int mask)
 		if (n > 1) {
 			out_number("fragments", n, 0);
 			out_number("fragment", take_number(&r, 4), 0);
+			if (mask && !r.bad)
+				out_mask(frame + r.at, len - r.at);
 			return !r.bad;
 		}
 		take(&r, 4);

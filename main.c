@@ -387,8 +387,14 @@ static void text_open(const char *name, enum out_group group)
 
 static void text_close(void)
 {
-	struct level closed = *level--;
+	struct level closed = *level;
 
+	if (dash) {		/* an element with nothing in it */
+		put_spaces(indent() - 2);
+		put("-\n");
+		dash = 0;
+	}
+	level--;
 	if (!measuring && closed.group != OUT_OBJECT && !closed.blocks)
 		put_char('\n');
 }
@@ -1109,14 +1115,17 @@ static int take_run_option(enum run_option o, const char *value)
 
 	if (o == RAW_MBIM || o == RAW_QMI)
 		return add_call(NULL, value, o == RAW_QMI);
+	if (o == JSON_OUTPUT || o == SH_OUTPUT) {
+		value = run_options[o].name;
+		o = OUTPUT;
+	}
 	if (given[o] && o != VERBOSE)
 		return bad_usage("given twice: --", run_options[o].name);
 	given[o] = value;
 	verbose += o == VERBOSE;
 	if (o == TIMEOUT)
 		return parse_timeout(value);
-	if (o == OUTPUT || o == JSON_OUTPUT || o == SH_OUTPUT) {
-		value = o == OUTPUT ? value : run_options[o].name;
+	if (o == OUTPUT) {
 		for (i = 0; i < 3 && strcmp(printers[i].name, value); i++)
 			;
 		if (i == 3)
@@ -1467,7 +1476,10 @@ int main(int argc, char **argv)
 	code = parse_arguments(argv);
 	if (!code)
 		code = run();
-	failure.exit = code;
+	failure.quiet = 0;
+	if (signals_seen)	/* maybe not before clean-up */
+		code = fail(SIGNALLED + signal_last, "interrupted", NULL);
+	code = failure.exit ? failure.exit : code;
 	if (current && current <= n_calls)
 		c = &calls[current - 1];	/* the one that failed */
 	if (code || !(given[HELP] || given[SHOW_VERSION] || given[LIST] ||

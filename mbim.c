@@ -151,7 +151,7 @@ void mbim_clean_up(struct mbim *m)
 		return;
 	m->cleaning = 1;
 	m->limit = now() + 3 * SECOND;
-	m->signals_known = signals_seen;
+	m->signals_known = signals_seen ? signals_seen : 1;
 	failure.quiet = 1;
 }
 

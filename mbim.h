@@ -130,7 +130,7 @@ int64_t now(void);
 int mbim_with_device(struct mbim *m, int (*next)(struct mbim *m));
 int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m));
 
-/* Clean-up begins: three seconds from here, and a second signal ends it. */
+/* Clean-up begins: three seconds from here; the run's second signal ends it. */
 void mbim_clean_up(struct mbim *m);
 
 /* A COMMAND_DONE: its information buffer and status (MBIM 1.0 §9.4.5). */

@@ -2,8 +2,10 @@
  *
  * Four fuzzers of one shape; -DFUZZ= says which:
  *
- *   reply       a command's number (2 bytes), MBIMEx version and 4 for its
- *               request, the bytes of a reply: told in all three outputs
+ *   reply       kind and service of a command, its CID or message (2 bytes),
+ *               MBIMEx version (and 4 for its request, 8 for a mask, 16 for
+ *               the next one that is so), the bytes of a reply: told in all
+ *               three outputs
  *   frame       a script of what a device does (see below): a whole session
  *   arguments   an argument each up to a NUL: parsed, encoded, decoded again
  *   hex         what is fed to --decode
@@ -455,6 +457,19 @@ static void note_items(struct cursor c)
 	}
 }
 
+/* Commands are named by what does not change when others are added. */
+static const struct command *command_of(const uint8_t *data)
+{
+	size_t i, nth = data[3] >> 4;
+
+	for (i = 0; i < n_commands; i++)
+		if (commands[i].kind == data[0] >> 6 &&
+		    commands[i].service == (data[0] & 63) &&
+		    commands[i].id == (data[1] | data[2] << 8) && !nth--)
+			return &commands[i];
+	return &commands[(data[0] | (size_t)data[1] << 8) % n_commands];
+}
+
 static void __attribute__((unused)) fuzz_reply(const uint8_t *data, size_t size)
 {
 	const struct command *c;
@@ -464,14 +479,14 @@ static void __attribute__((unused)) fuzz_reply(const uint8_t *data, size_t size)
 	uint8_t *copy;
 	int f, good = 1, version, first = -1;
 
-	if (size < 3)
+	if (size < 4)
 		return;
-	c = &commands[(data[0] | (size_t)data[1] << 8) % n_commands];
-	version = data[2] & 3;
-	part = data[2] & 4 ? OP_REQUEST : OP_REPLY;
-	size -= 3;
+	c = command_of(data);
+	version = data[3] & 3;
+	part = data[3] & 4 ? OP_REQUEST : OP_REPLY;
+	size -= 4;
 	copy = malloc(size + !size);
-	memcpy(copy, data + 3, size);
+	memcpy(copy, data + 4, size);
 	for (f = TEXT_FORMAT; f <= SH; f++) {
 		start_again(NULL, 0);
 		format = (enum format)f;
@@ -480,7 +495,7 @@ static void __attribute__((unused)) fuzz_reply(const uint8_t *data, size_t size)
 		for (pass = OUT_MEASURE; good && pass <= OUT_PRINT; pass++) {
 			struct reader r = { copy, size, 0, 0 };
 
-			d = (struct decoder){ .mask = data[2] >> 3 & 1 };
+			d = (struct decoder){ .mask = data[3] >> 3 & 1 };
 			out_begin(command_name(c), pass);
 			good = tell(&d, c, part, version, c->kind == KIND_QMI,
 				r);

@@ -85,7 +85,7 @@
  *	behind=N	N old answers wait, and each new one pushes one out
  */
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -97,7 +97,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <linux/sockios.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,51 +104,60 @@
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 #define LONGEST		65536
 #define SESSIONS	8
-#define PENDING		0xffffffffu	/* a handler will complete() later */
 
-enum message_type { OPEN = 1, CLOSE, COMMAND, HOST_ERROR };	/* §9.3 */
-#define OPEN_DONE	0x80000001u			/* MBIM 1.0 §9.4 */
+enum { OPEN = 1, CLOSE, COMMAND, HOST_ERROR };	/* MBIM 1.0 §9.3 */
+#define OPEN_DONE	0x80000001u		/* MBIM 1.0 §9.4 */
 #define CLOSE_DONE	0x80000002u
 #define COMMAND_DONE	0x80000003u
 #define FUNCTION_ERROR	0x80000004u
 #define INDICATE_STATUS	0x80000007u
 
-enum protocol_error {			/* MBIM 1.0 §9.3.4 */
+enum protocol_error {				/* MBIM 1.0 §9.3.4 */
 	TIMEOUT_FRAGMENT = 1, OUT_OF_SEQUENCE, LENGTH_MISMATCH, DUPLICATED_TID,
 	NOT_OPENED, UNKNOWN, CANCEL, MAX_TRANSFER,
 };
 
-enum status {				/* MBIM 1.0 §9.4.5 */
+enum status {					/* MBIM 1.0 §9.4.5 */
 	SUCCESS, BUSY, FAILURE, SIM_NOT_INSERTED, BAD_SIM, PIN_REQUIRED,
 	PIN_DISABLED, NOT_REGISTERED, NO_DEVICE_SUPPORT = 9,
 	PROVIDER_NOT_VISIBLE, DATA_CLASS_NOT_AVAILABLE, DETACHED,
 	MAX_CONTEXTS, NOT_INITIALIZED, CONTEXT_NOT_ACTIVATED = 16,
-	RADIO_OFF = 20, INVALID, WRITE_FAILURE = 23, NOT_ALLOWED = 28, BAD_INDEX = 30,
-	MEMORY_FULL, CONTEXT_NOT_SUPPORTED = 38, SMS_FORMAT = 104,
+	RADIO_OFF = 20, INVALID, WRITE_FAILURE = 23, NOT_ALLOWED = 28,
+	BAD_INDEX = 30, CONTEXT_NOT_SUPPORTED = 38, SMS_FORMAT = 104,
 };
+#define PENDING		0xffffffffu	/* somebody will complete() it later */
 
 enum { BASIC, SMS, QMI, EXT, QUECTEL, SERVICES };
-enum { SEARCHING = 2, HOME, ROAMING, DENIED = 6 };	/* register state */
+enum { DEREGISTERED = 1, SEARCHING, HOME, ROAMING, DENIED = 6 };
 
-static const unsigned char uuids[SERVICES][16] = {
-	[BASIC] = { 0xa2, 0x89, 0xcc, 0x33, 0xbc, 0xbb, 0x8b, 0x4f,
-		    0xb6, 0xb0, 0x13, 0x3e, 0xc2, 0xaa, 0xe6, 0xdf },
-	[SMS] = { 0x53, 0x3f, 0xbe, 0xeb, 0x14, 0xfe, 0x44, 0x67,
-		  0x9f, 0x90, 0x33, 0xa2, 0x23, 0xe5, 0x6c, 0x3f },
-	[QMI] = { 0xd1, 0xa3, 0x0b, 0xc2, 0xf9, 0x7a, 0x6e, 0x43,
-		  0xbf, 0x65, 0xc7, 0xe2, 0x4f, 0xb0, 0xf0, 0xd3 },
-	[EXT] = { 0x3d, 0x01, 0xdc, 0xc5, 0xfe, 0xf5, 0x4d, 0x05,
-		  0x0d, 0x3a, 0xbe, 0xf7, 0x05, 0x8e, 0x9a, 0xaf },
-	[QUECTEL] = { 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
-		      0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0x11 },
+static const struct { unsigned char uuid[16]; unsigned cids; }
+services[SERVICES] = {			/* cids: a bit for each */
+	[BASIC] = { { 0xa2, 0x89, 0xcc, 0x33, 0xbc, 0xbb, 0x8b, 0x4f, 0xb6,
+		0xb0, 0x13, 0x3e, 0xc2, 0xaa, 0xe6, 0xdf }, 0x1f9fffe },
+	[SMS] = { { 0x53, 0x3f, 0xbe, 0xeb, 0x14, 0xfe, 0x44, 0x67, 0x9f,
+		0x90, 0x33, 0xa2, 0x23, 0xe5, 0x6c, 0x3f }, 0x3e },
+	[QMI] = { { 0xd1, 0xa3, 0x0b, 0xc2, 0xf9, 0x7a, 0x6e, 0x43, 0xbf,
+		0x65, 0xc7, 0xe2, 0x4f, 0xb0, 0xf0, 0xd3 }, 0x2 },
+	[EXT] = { { 0x3d, 0x01, 0xdc, 0xc5, 0xfe, 0xf5, 0x4d, 0x05, 0x0d,
+		0x3a, 0xbe, 0xf7, 0x05, 0x8e, 0x9a, 0xaf }, 0x8040 },
+	[QUECTEL] = { { 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99,
+		0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0x11 }, 0x2 },
 };
 
-static const unsigned char internet[16] = {	/* context type, §10.5 */
+static const unsigned char internet[16] = {	/* context type */
 	0x7e, 0x5e, 0x2a, 0x7e, 0x4e, 0x6f, 0x72, 0x72,
-	0x73, 0x6b, 0x65, 0x6e, 0x7e, 0x5e, 0x2a, 0x7e
+	0x73, 0x6b, 0x65, 0x6e, 0x7e, 0x5e, 0x2a, 0x7e,
 };
 
-/* ---- numbers on the wire ------------------------------------------- */
+/* ---- what is said in many places ------------------------------------- */
+
+static const char imei[] = "013937001234564";
+static const char imsi[] = "001010123456789";
+static const char iccid[] = "89001000000000000010";
+static const char model[] = "EM7355";
+static const char revision[] = "SWI9X15C_05.05.58.00";
+
+/* ---- numbers and text on the wire ------------------------------------ */
 
 static unsigned get16(const unsigned char *p)
 {
@@ -173,8 +181,7 @@ static void put32(unsigned char *p, unsigned v)
 	put16(p + 2, v >> 16);
 }
 
-/* ---- text: UTF-8 here, UTF-16LE on the wire (MBIM 1.0 §10.3) -------- */
-
+/* UTF-8 here, UTF-16LE on the wire (MBIM 1.0 §10). */
 static size_t to_utf16(unsigned char *to, size_t room, const char *from)
 {
 	const unsigned char *p = (const unsigned char *)from;
@@ -199,36 +206,32 @@ static size_t to_utf16(unsigned char *to, size_t room, const char *from)
 	return n;
 }
 
-static void to_utf8(char *to, size_t room, const unsigned char *p, size_t len)
+/* Text as the host sent it. */
+struct wide { size_t len; unsigned char bytes[512]; };
+
+static int same(const struct wide *w, const char *text)
 {
-	size_t n = 0, i;
+	unsigned char bytes[512];
+	size_t len = to_utf16(bytes, sizeof(bytes), text);
 
-	for (i = 0; i + 1 < len && n + 5 <= room; i += 2) {
-		unsigned c = get16(p + i);
-
-		if (c - 0xd800 < 0x400 && i + 3 < len) {
-			i += 2;
-			c = 0x10000 + (c - 0xd800) * 0x400 +
-				(get16(p + i) & 0x3ff);
-		}
-		if (c < 0x80) {
-			to[n++] = (char)c;
-			continue;
-		}
-		if (c >= 0x10000) {
-			to[n++] = (char)(0xf0 | c >> 18);
-			to[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-		} else if (c >= 0x800) {
-			to[n++] = (char)(0xe0 | c >> 12);
-		}
-		to[n++] = (char)(c < 0x800 ? 0xc0 | c >> 6 :
-				 0x80 | (c >> 6 & 0x3f));
-		to[n++] = (char)(0x80 | (c & 0x3f));
-	}
-	to[n] = 0;
+	return w->len == len && !memcmp(w->bytes, bytes, len);
 }
 
-/* ---- options ------------------------------------------------------- */
+static void __attribute__((noreturn)) die(const char *what)
+{
+	fprintf(stderr, "modem: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void must(int condition, const char *what)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "modem: fault in the modem itself: %s\n", what);
+	abort();
+}
+
+/* ---- options --------------------------------------------------------- */
 
 static struct {
 	long longfw, hwradio, radio, fcc, quectel, simdelay, attempts, pin2;
@@ -236,7 +239,7 @@ static struct {
 	long connectdelay, scandelay, nwerror, iptype, needready, drop;
 	long rssi, wobble, ex, mbimex, opened, session, client, clients, usb;
 	long delay, drip, frag, fragswap, fragmiss, reorder, seed, ind, stale;
-	long flood, busy, openfail, maxtransfer, notopened, badqmi, rejectsub;
+	long flood, busy, maxtransfer, notopened, badqmi, rejectsub;
 	long neverclose, flush, wdm, behind;
 	const char *sim, *pin, *puk, *apn, *opertext, *operator;
 } opt = {
@@ -266,7 +269,29 @@ options[] = {
 	NUMBER(wdm), NUMBER(behind),
 };
 
-/* ---- requests, and the faults that they meet ------------------------ */
+/* ---- requests, commands, and the faults planned for them ------------- */
+
+struct build;
+struct request;
+typedef void show(struct build *);
+typedef unsigned act(struct request *);		/* a status, or PENDING */
+
+#define VARIABLE	0x1000			/* or more, for strings */
+#define NONE		(-1)
+
+/*
+ * A CID: the sizes of the fixed information buffers, what may stand against
+ * a query, what a set does, and the information that both answer with.
+ */
+struct command {
+	int service;
+	unsigned cid, version;			/* since which MBIMEx */
+	int query;
+	act *ask;
+	int set;
+	act *change;
+	show *answer;
+};
 
 struct request {
 	unsigned type, tid, number;	/* number: the n-th from the host */
@@ -277,19 +302,22 @@ struct request {
 	const unsigned char *info;	/* information buffer */
 	size_t len, end;		/* end of the data that was followed */
 	int wrong;
-	unsigned arg;			/* for whoever completes it later */
+	const struct command *command;
+	unsigned arg;			/* for build.arg */
 };
 
-enum step_kind {
-	AT_NUMBER, AT_OPEN, AT_CLOSE, AT_CMD, AT_QMI, AT_ALLOC, AT_RELEASE,
-	AT_CID, AT_MESSAGE,
+enum step {
+	AT_OPEN, AT_CLOSE, AT_CMD, AT_QMI, AT_ALLOC, AT_RELEASE,
+	AT_NUMBER, AT_CID, AT_MESSAGE,
+};
+static const char *const step_names[] = {
+	"open", "close", "cmd", "qmi", "alloc", "release",
 };
 
 enum fault {
 	SILENT, LATE, DUP, TRUNCATE, SHORT, GARBAGE, ZERO, HANGUP, STATUS,
 	STATUSQ, NOBUFFER, HEXREPLY, QMIERROR, OPENFAIL,
 };
-
 static const char *const fault_names[] = {
 	"silent", "late", "dup", "truncate", "short", "garbage", "zero",
 	"hangup", "status", "statusq", "nobuffer", "hexreply", "qmierror",
@@ -298,7 +326,7 @@ static const char *const fault_names[] = {
 
 static struct planned {
 	enum fault fault;
-	enum step_kind kind;
+	enum step step;
 	unsigned n;			/* message number, CID, QMI message */
 	int service;			/* of a CID or QMI message */
 	long arg;
@@ -314,32 +342,31 @@ static int is_ctl(const struct request *rq, unsigned message)
 
 static int meets(const struct planned *p, const struct request *rq)
 {
-	int is_qmi = rq->type == COMMAND && rq->service == QMI;
+	int is_qmi = rq->service == QMI;
 
-	switch (p->kind) {
-	case AT_NUMBER:
+	if (p->step == AT_NUMBER)
 		return rq->number == p->n;
-	case AT_OPEN:
-		return rq->type == OPEN;
-	case AT_CLOSE:
-		return rq->type == CLOSE;
+	if (rq->type != COMMAND)
+		return rq->type == (p->step == AT_OPEN ? OPEN :
+				    p->step == AT_CLOSE ? CLOSE : 0);
+	switch (p->step) {
 	case AT_CMD:
-		return rq->type == COMMAND && !is_qmi;
+		return !is_qmi;
 	case AT_QMI:
 		return is_qmi && rq->qmi_service;
 	case AT_ALLOC:
-		return rq->type == COMMAND && is_ctl(rq, 0x22);
+		return is_ctl(rq, 0x22);
 	case AT_RELEASE:
-		return rq->type == COMMAND && is_ctl(rq, 0x23);
+		return is_ctl(rq, 0x23);
 	case AT_CID:
-		return rq->type == COMMAND && rq->service == p->service &&
-			rq->cid == p->n;
-	case AT_MESSAGE:
+		return rq->service == p->service && rq->cid == p->n;
+	case AT_MESSAGE:		/* no service named: any but CTL */
 		return is_qmi && rq->qmi_message == p->n &&
 			(p->service < 0 ? rq->qmi_service != 0 :
 			 rq->qmi_service == (unsigned)p->service);
+	default:
+		return 0;
 	}
-	return 0;
 }
 
 static const struct planned *planned(enum fault fault, const struct request *rq)
@@ -352,48 +379,72 @@ static const struct planned *planned(enum fault fault, const struct request *rq)
 	return NULL;
 }
 
-static int parse_step(struct planned *p, const char *text)
+static int find_name(const char *const *names, unsigned n, const char *text,
+		     size_t len)
 {
-	static const struct { const char *word; enum step_kind kind; }
-	words[] = {
-		{ "open", AT_OPEN }, { "close", AT_CLOSE }, { "cmd", AT_CMD },
-		{ "qmi", AT_QMI }, { "alloc", AT_ALLOC },
-		{ "release", AT_RELEASE },
-	};
-	static const char *const prefixes[] = { "cid", "sms", "ext" };
-	static const int services[] = { BASIC, SMS, EXT };
-	size_t n = strcspn(text, ":");
-	char *end;
 	unsigned i;
 
-	for (i = 0; i < COUNT(words); i++)
-		if (strlen(words[i].word) == n &&
-		    !memcmp(text, words[i].word, n)) {
-			p->kind = words[i].kind;
-			return 1;
-		}
-	p->kind = p->fault == QMIERROR ? AT_MESSAGE :
+	for (i = 0; i < n; i++)
+		if (strlen(names[i]) == len && !memcmp(names[i], text, len))
+			return (int)i;
+	return -1;
+}
+
+static int parse_step(struct planned *p, const char *text)
+{
+	static const char *const prefixes[] = { "cid", "sms", "ext" };
+	static const int prefixed[] = { BASIC, SMS, EXT };
+	int i = find_name(step_names, COUNT(step_names), text,
+			  strcspn(text, ":"));
+	char *end;
+
+	if (i >= 0) {
+		p->step = (enum step)i;
+		return 1;
+	}
+	p->step = p->fault == QMIERROR ? AT_MESSAGE :
 		p->fault == HEXREPLY ? AT_CID : AT_NUMBER;
 	p->service = p->fault == QMIERROR ? -1 : BASIC;
-	for (i = 0; i < COUNT(prefixes); i++)
-		if (!strncmp(text, prefixes[i], 3)) {
-			p->kind = AT_CID;
-			p->service = services[i];
-			text += 3;
-			break;
-		}
+	i = find_name(prefixes, COUNT(prefixes), text, 3);
+	if (i >= 0) {
+		p->step = AT_CID;
+		p->service = prefixed[i];
+		text += 3;
+	}
 	p->n = (unsigned)strtoul(text, &end, 0);
-	if (p->kind == AT_MESSAGE && *end == '/') {
+	if (p->step == AT_MESSAGE && *end == '/') {
 		p->service = (int)p->n;
 		p->n = (unsigned)strtoul(end + 1, &end, 0);
 	}
 	return end != text && (!*end || *end == ':');
 }
 
+static int parse_fault(const char *arg, const char *value)
+{
+	struct planned *p = &plan[plans];
+	const char *colon = strchr(value, ':');
+	int i = find_name(fault_names, COUNT(fault_names), arg,
+			  (size_t)(value - arg - 1));
+
+	if (i < 0 || plans == COUNT(plan))
+		return 0;
+	p->fault = (enum fault)i;
+	p->text = colon ? colon + 1 : "";
+	p->arg = strtol(p->text, NULL, 0);
+	if (p->fault == OPENFAIL) {		/* N:STATUS */
+		p->step = AT_OPEN;
+		p->n = (unsigned)strtoul(value, NULL, 0);
+	} else if (!parse_step(p, value)) {
+		return 0;
+	}
+	plans++;
+	return 1;
+}
+
 static int parse_option(const char *arg)
 {
 	size_t n = strcspn(arg, "=");
-	const char *value = arg + n + 1, *colon;
+	const char *value = arg + n + 1;
 	char *end;
 	unsigned i;
 
@@ -410,53 +461,32 @@ static int parse_option(const char *arg)
 		*options[i].number = strtol(value, &end, 0);
 		return *value && !*end;
 	}
-	for (i = 0; i < COUNT(fault_names); i++) {
-		struct planned *p = &plan[plans];
-
-		if (strlen(fault_names[i]) != n ||
-		    memcmp(fault_names[i], arg, n) || plans == COUNT(plan))
-			continue;
-		colon = strchr(value, ':');
-		p->fault = (enum fault)i;
-		p->text = colon ? colon + 1 : "";
-		p->arg = strtol(p->text, NULL, 0);
-		if (p->fault == OPENFAIL) {
-			p->kind = AT_OPEN;
-			opt.openfail = strtol(value, NULL, 0);
-		} else if (!parse_step(p, value)) {
-			return 0;
-		}
-		plans++;
-		return 1;
-	}
-	return 0;
+	return parse_fault(arg, value);
 }
 
-/* ---- state ---------------------------------------------------------- */
-
-struct provider { char id[16], name[48]; unsigned state, rssi; };
+/* ---- state ----------------------------------------------------------- */
 
 static struct modem {
 	int opened;
 	unsigned max, version;		/* control size, MBIMEx version */
 	unsigned subscribed[SERVICES];	/* a bit for each CID */
 	int hw, sw, fcc;		/* radio switches, FCC lock */
-	int sim;			/* subscriber ready state of the card */
+	unsigned sim;			/* ready state, but for PIN1 */
 	int pin_enabled, pin_verified;
 	unsigned pin_tries, puk_tries;
-	char pin[32];
+	struct wide pin;
 	unsigned reg, reg_mode, nw_error;
 	int attached, asked_ready;
-	unsigned rssi, interval, rssi_threshold, error_threshold;
+	unsigned rssi, thresholds[3];	/* interval, RSSI, error rate */
 	unsigned idle_hint, emergency;
 	struct session {
 		int active;
-		unsigned ip_type;
+		unsigned ip_type, nw_error;
 		unsigned char context[16];
-		char apn[128];
+		struct wide apn;
 	} sessions[SESSIONS];
 	struct { unsigned char service, id; } clients[64];
-	unsigned pdh;			/* handle of the QMI data call */
+	unsigned pdh, caller;		/* the QMI data call, and its client */
 	unsigned usb;
 	unsigned heard;			/* messages from the host */
 } m;
@@ -474,13 +504,13 @@ static void __attribute__((format(printf, 1, 2))) bad(const char *why, ...)
 	va_list ap;
 
 	if (seen.bad++)
-		return;
+		return;			/* the first reason is kept */
 	va_start(ap, why);
 	vsnprintf(seen.reason, sizeof(seen.reason), why, ap);
 	va_end(ap);
 }
 
-/* ---- the queue of frames to the host -------------------------------- */
+/* ---- the queue of frames to the host --------------------------------- */
 
 /*
  * Frames leave in order, but each not before its time, so that a late answer
@@ -500,7 +530,7 @@ static unsigned queued;
 static size_t stored;
 static unsigned notes;			/* notifications not yet used */
 
-static struct { unsigned tid; int silent; } waiting[64];
+static struct { unsigned tid; int silent; } waiting[65];
 static unsigned waits;			/* requests without an answer */
 
 static struct frame *enqueue(const void *bytes, size_t len, long long due)
@@ -532,65 +562,35 @@ static void drop_frame(unsigned n)
 	queued--;
 }
 
-static void no_longer_waiting(unsigned tid)
+/* The place of a transaction among those waiting, or `waits'. */
+static unsigned find_waiting(unsigned tid)
 {
-	unsigned i;
+	unsigned i = 0;
 
-	for (i = 0; i < waits; i++)
-		if (waiting[i].tid == tid) {
-			waiting[i] = waiting[--waits];
-			return;
-		}
+	while (i < waits && waiting[i].tid != tid)
+		i++;
+	return i;
 }
 
-/* ---- building messages ---------------------------------------------- */
+/* ---- building information -------------------------------------------- */
 
 /*
- * An MBIM structure is a fixed part, whose fields come one by one, and after
- * it the data that its offsets point to (MBIM 1.0 §10.3).
+ * An MBIM structure has a fixed part and then the data that its offsets
+ * point to, padded to four bytes (MBIM 1.0 §10).
  */
 struct build {
 	unsigned char *base;
-	size_t room, at, fixed, end;
+	size_t room, at, end;		/* next field; end of the data */
+	unsigned arg;			/* which one: a session, a message */
 };
-
-static void must(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "modem: fault in the modem itself: %s\n", what);
-	abort();
-}
-
-static void start(struct build *b, size_t fixed)
-{
-	must(fixed <= b->room, "room");
-	memset(b->base, 0, fixed);
-	b->at = 0;
-	b->fixed = b->end = fixed;
-}
 
 static void add32(struct build *b, unsigned v)
 {
-	must(b->at + 4 <= b->fixed, "fixed part");
 	put32(b->base + b->at, v);
 	b->at += 4;
 }
 
-static void add64(struct build *b, unsigned long long v)
-{
-	add32(b, (unsigned)(v & 0xffffffff));
-	add32(b, (unsigned)(v >> 32));
-}
-
-static void add_uuid(struct build *b, const unsigned char *uuid)
-{
-	must(b->at + 16 <= b->fixed, "fixed part");
-	memcpy(b->base + b->at, uuid, 16);
-	b->at += 16;
-}
-
-/* Data go to the end, padded to four; nothing has offset 0. */
+/* Data go to the end; what is empty has offset 0. */
 static void add_offset(struct build *b, const void *data, size_t len)
 {
 	size_t padded = (len + 3) & ~(size_t)3;
@@ -602,25 +602,68 @@ static void add_offset(struct build *b, const void *data, size_t len)
 	b->end += padded;
 }
 
-static void add_data(struct build *b, const void *data, size_t len)
+static void add_text(struct build *b, const char *text)
 {
-	add_offset(b, data, len);
+	static unsigned char bytes[LONGEST];
+	size_t len = to_utf16(bytes, sizeof(bytes), text);
+
+	add_offset(b, bytes, len);
 	add32(b, (unsigned)len);
 }
 
-static void add_text(struct build *b, const char *text)
+/*
+ * The fixed part, and behind it room for `refs' pairs of offset and size.
+ * u: 32 bits, q: 64, g: UUID, t: text, w: struct wide, d: bytes and size_t,
+ * o: the same, but without the size on the wire.
+ */
+static void fields(struct build *b, size_t refs, const char *format, ...)
 {
-	static unsigned char wide[LONGEST];
+	size_t fixed = 8 * refs, n;
+	unsigned long long q;
+	const struct wide *w;
+	const void *data;
+	const char *f;
+	va_list ap;
 
-	add_data(b, wide, to_utf16(wide, sizeof(wide), text));
+	for (f = format; *f; f++)
+		fixed += *f == 'u' || *f == 'o' ? 4 : *f == 'g' ? 16 : 8;
+	must(fixed <= b->room, "room");
+	memset(b->base, 0, fixed);
+	b->at = 0;
+	b->end = fixed;
+	va_start(ap, format);
+	for (f = format; *f; f++) {
+		if (*f == 'u') {
+			add32(b, va_arg(ap, unsigned));
+		} else if (*f == 'q') {
+			q = va_arg(ap, unsigned long long);
+			add32(b, (unsigned)(q & 0xffffffff));
+			add32(b, (unsigned)(q >> 32));
+		} else if (*f == 'g') {
+			memcpy(b->base + b->at, va_arg(ap, void *), 16);
+			b->at += 16;
+		} else if (*f == 't') {
+			add_text(b, va_arg(ap, const char *));
+		} else if (*f == 'w') {
+			w = va_arg(ap, const struct wide *);
+			add_offset(b, w->bytes, w->len);
+			add32(b, (unsigned)w->len);
+		} else {
+			data = va_arg(ap, const void *);
+			n = va_arg(ap, size_t);
+			add_offset(b, data, n);
+			if (*f == 'd')
+				add32(b, (unsigned)n);
+		}
+	}
+	va_end(ap);
 }
 
 /* A structure among the data, with its own base for offsets. */
-static struct build inner(struct build *b, size_t fixed)
+static struct build inner(struct build *b)
 {
 	struct build in = { b->base + b->end, b->room - b->end, 0, 0, 0 };
 
-	start(&in, fixed);
 	return in;
 }
 
@@ -636,32 +679,28 @@ static void add_tlv(struct build *b, unsigned type, const void *data,
 		    size_t len)
 {
 	size_t pad = -len & 3;
+	unsigned char *p = b->base + b->end;
 
 	must(b->end + 8 + len + pad <= b->room, "room");
-	memset(b->base + b->end, 0, 8 + len + pad);
-	put16(b->base + b->end, type);
-	b->base[b->end + 3] = (unsigned char)pad;
-	put32(b->base + b->end + 4, (unsigned)len);
-	memcpy(b->base + b->end + 8, data, len);
+	memset(p, 0, 8 + len + pad);
+	put16(p, type);
+	p[3] = (unsigned char)pad;
+	put32(p + 4, (unsigned)len);
+	memcpy(p + 8, data, len);
 	b->end += 8 + len + pad;
 }
 
 static void add_text_tlv(struct build *b, const char *text)
 {
-	unsigned char wide[1024];
+	unsigned char bytes[512];
 
-	add_tlv(b, 10, wide, to_utf16(wide, sizeof(wide), text));
+	add_tlv(b, 10, bytes, to_utf16(bytes, sizeof(bytes), text));
 }
+
+/* ---- messages to the host -------------------------------------------- */
 
 static unsigned char reply[LONGEST];	/* the answer being made */
 static unsigned char notice[LONGEST];	/* anything beside it */
-
-static struct build reply_build(void)
-{
-	struct build b = { reply + 48, sizeof(reply) - 48, 0, 0, 0 };
-
-	return b;
-}
 
 static void header(unsigned char *p, unsigned type, size_t len, unsigned tid)
 {
@@ -683,24 +722,14 @@ static size_t command_done(unsigned char *p, const struct request *rq,
 	return 48 + len;
 }
 
-/* One message, in fragments where it is too long (MBIM 1.0 §9.5). */
-static void send_message(const unsigned char *p, size_t len, long long due,
-			 unsigned tid, size_t cut)
+/* A message in fragments (MBIM 1.0 §9.5), the last one cut by `cut'. */
+static struct frame *send_fragments(const unsigned char *p, size_t len,
+				    long long due, size_t limit, size_t cut)
 {
 	static unsigned char part[LONGEST];
-	size_t limit = m.max ? m.max : 4096, room, total, i;
+	size_t room = limit - 20, total = (len - 20 + room - 1) / room, i;
 	struct frame *f = NULL;
 
-	if (opt.frag > 20 && (size_t)opt.frag < limit)
-		limit = (size_t)opt.frag;
-	if (len <= limit || get32(p) == FUNCTION_ERROR) {
-		f = enqueue(p, cut < len ? len - cut : 0, due);
-		if (f)
-			f->tid = tid;
-		return;
-	}
-	room = limit - 20;
-	total = (len - 20 + room - 1) / room;
 	for (i = 0; i < total; i++) {
 		size_t k = opt.fragswap && i < 2 ? 1 - i : i;
 		size_t at = 20 + k * room;
@@ -716,84 +745,85 @@ static void send_message(const unsigned char *p, size_t len, long long due,
 		memcpy(part + 20, p + at, n);
 		f = enqueue(part, 20 + n - off, due);
 	}
+	return f;
+}
+
+static void send_message(const unsigned char *p, size_t len, long long due,
+			 unsigned tid, size_t cut)
+{
+	size_t limit = m.max ? m.max : 4096;
+	struct frame *f;
+
+	if (opt.frag > 20 && (size_t)opt.frag < limit)
+		limit = (size_t)opt.frag;
+	if (len <= limit)
+		f = enqueue(p, cut < len ? len - cut : 0, due);
+	else
+		f = send_fragments(p, len, due, limit, cut);
 	if (f)
 		f->tid = tid;
 }
 
-typedef void body(struct build *, unsigned);
-
-static void notify(int service, unsigned cid, body *make, unsigned arg,
+static void notify(int service, unsigned cid, show *what, unsigned arg,
 		   long long due)
 {
-	struct build b = { notice + 44, sizeof(notice) - 44, 0, 0, 0 };
+	struct build b = { notice + 44, sizeof(notice) - 44, 0, 0, arg };
 
-	make(&b, arg);
+	what(&b);
 	header(notice, INDICATE_STATUS, 44 + b.end, 0);
 	put32(notice + 12, 1);
 	put32(notice + 16, 0);
-	memcpy(notice + 20, uuids[service], 16);
+	memcpy(notice + 20, services[service].uuid, 16);
 	put32(notice + 36, cid);
 	put32(notice + 40, (unsigned)b.end);
 	send_message(notice, 44 + b.end, due, 0, 0);
 }
 
 /* A state has changed: say so to a host that wants to hear it. */
-static void indicate(int service, unsigned cid, body *make, unsigned arg)
+static void indicate(int service, unsigned cid, show *what, unsigned arg)
 {
 	if (m.opened && m.subscribed[service] >> cid & 1)
-		notify(service, cid, make, arg, now);
+		notify(service, cid, what, arg, now);
 }
 
 /* ---- answers, and what may happen to them ---------------------------- */
 
-static void body_signal(struct build *b, unsigned arg)
+static void show_signal(struct build *b)
 {
-	int v2 = m.version >= 2;
-	unsigned char cell[24];
+	unsigned rssi = m.sw && m.hw ? m.rssi : 99;
+	unsigned char cell[24] = { 1 };
 
-	(void)arg;
-	start(b, v2 ? 28 : 20);
-	add32(b, m.sw && m.hw ? m.rssi : 99);
-	add32(b, 99);				/* error rate: unknown */
-	add32(b, m.interval);
-	add32(b, m.rssi_threshold);
-	add32(b, m.error_threshold);
-	if (!v2)
+	if (m.version < 2) {
+		fields(b, 0, "uuuuu", rssi, 99, m.thresholds[0],
+		       m.thresholds[1], m.thresholds[2]);
 		return;
-	put32(cell, 1);				/* MBIMEx 2: RSRP and SNR */
-	put32(cell + 4, 55);
-	put32(cell + 8, 70);
-	put32(cell + 12, 0);
+	}
+	put32(cell + 4, 55);			/* MBIMEx 2: RSRP, SNR, */
+	put32(cell + 8, 70);			/* thresholds, LTE */
 	put32(cell + 16, 0xffffffff);
-	put32(cell + 20, 0x20);			/* LTE */
-	add_data(b, cell, m.sw && m.hw ? sizeof(cell) : 0);
+	put32(cell + 20, 0x20);
+	fields(b, 0, "uuuuud", rssi, 99, m.thresholds[0], m.thresholds[1],
+	       m.thresholds[2], cell, rssi == 99 ? (size_t)0 : sizeof(cell));
 }
 
-static void body_caps(struct build *b, unsigned arg)
+static const char *firmware(void)
 {
-	static char firmware[LONGEST / 3];
+	static char text[LONGEST / 3];
 	long n;
 
-	start(b, arg ? 68 : 64);		/* arg: MS extension */
-	add32(b, 1);				/* embedded */
-	add32(b, 1);				/* GSM */
-	add32(b, 1);				/* no voice */
-	add32(b, 2);				/* removable SIM */
-	add32(b, 0x3f);				/* GPRS to LTE */
-	add32(b, 3);				/* SMS PDU both ways */
-	add32(b, 3);				/* manual, hardware switch */
-	add32(b, SESSIONS);
-	strcpy(firmware, "SWI9X15C_05.05.58.00");
-	for (n = 0; n < opt.longfw && n < (long)sizeof(firmware) - 1; n++)
-		firmware[n] = (char)('0' + n % 10);
-	if (n)
-		firmware[n] = 0;
-	add_text(b, "");
-	add_text(b, "013937001234564");
-	add_text(b, firmware);
-	add_text(b, "EM7355");
-	if (arg)
-		add32(b, 0);			/* executor index */
+	for (n = 0; n < opt.longfw && n < (long)sizeof(text) - 1; n++)
+		text[n] = (char)('0' + n % 10);
+	return n ? text : revision;
+}
+
+/* Embedded, GSM, no voice, removable SIM, GPRS to LTE, SMS PDUs. */
+#define CAPS	1, 1, 1, 2, 0x3f, 3, 3
+
+static void show_caps(struct build *b)
+{
+	/* MBIM 1.0 §10.5.1 */
+	fields(b, 0, "uuuuuuuutttt", CAPS, SESSIONS, "", imei, firmware(),
+	       model);
 }
 
 /* An answer to somebody else's question, whole and valid. */
@@ -802,28 +832,23 @@ static void foreign_answer(unsigned n, long long due)
 	struct build b = { notice + 48, sizeof(notice) - 48, 0, 0, 0 };
 	struct request rq = { .tid = 0x0e0e0000 + n, .cid = 1 };
 
-	memcpy(rq.uuid, uuids[BASIC], 16);
-	body_caps(&b, 0);
+	memcpy(rq.uuid, services[BASIC].uuid, 16);
+	show_caps(&b);
 	send_message(notice, command_done(notice, &rq, SUCCESS, b.end), due,
 		     0, 0);
 }
 
-static unsigned random_byte(void)
-{
-	static unsigned long seed;
-
-	seed = seed ? seed : (unsigned long)opt.seed;
-	seed = (seed * 1103515245 + 12345) & 0x7fffffff;
-	return seed >> 16 & 0xff;
-}
-
 static void add_garbage(long n, long long due)
 {
+	static unsigned long random;
 	long i;
 
+	random = random ? random : (unsigned long)opt.seed;
 	n = n > 0 && n < 4096 ? n : 40;
-	for (i = 0; i < n; i++)
-		notice[i] = (unsigned char)random_byte();
+	for (i = 0; i < n; i++) {
+		random = (random * 1103515245 + 12345) & 0x7fffffff;
+		notice[i] = random >> 16 & 0xff;
+	}
 	enqueue(notice, (size_t)n, due);
 }
 
@@ -839,16 +864,8 @@ static void before_answer(const struct request *rq, long long due)
 		add_garbage(p->arg, due);
 	for (i = 0; i < opt.stale; i++)
 		foreign_answer((unsigned)i, due);
-	for (i = 0; i < opt.ind; i++)
-		notify(BASIC, 11, body_signal, 0, due);
-	if (opt.reorder)
-		notify(BASIC, 11, body_signal, 0, due);
-}
-
-static int never_answered(const struct request *rq)
-{
-	return planned(SILENT, rq) || (opt.neverclose && rq->type == CLOSE) ||
-		(opt.flood && rq->type == COMMAND);
+	for (i = 0; i < opt.ind + (opt.reorder != 0); i++)
+		notify(BASIC, 11, show_signal, 0, due);
 }
 
 /* Every answer goes through here, with all that is planned for it. */
@@ -856,10 +873,9 @@ static void answer(const struct request *rq, unsigned char *p, size_t len)
 {
 	const struct planned *late = planned(LATE, rq);
 	const struct planned *cut = planned(TRUNCATE, rq);
-	const struct planned *shorter = planned(SHORT, rq);
+	const struct planned *less = planned(SHORT, rq);
 	long long due = now + opt.delay + (late ? late->arg : 0);
-	size_t n;
-	unsigned i;
+	size_t off = cut ? (size_t)cut->arg : 0;
 
 	if (planned(HANGUP, rq)) {
 		struct frame *f = enqueue("", 0, due);
@@ -868,33 +884,31 @@ static void answer(const struct request *rq, unsigned char *p, size_t len)
 			f->hangup = 1;
 		return;
 	}
-	if (never_answered(rq)) {
-		for (i = 0; i < waits; i++)
-			if (waiting[i].tid == rq->tid)
-				waiting[i].silent = 1;
+	if (planned(SILENT, rq) || (opt.neverclose && rq->type == CLOSE) ||
+	    (opt.flood && rq->type == COMMAND)) {
+		waiting[find_waiting(rq->tid)].silent = 1;
 		return;
 	}
 	before_answer(rq, due);
 	due += opt.reorder ? 20 : 0;
-	if (shorter) {
-		n = (size_t)shorter->arg < len ? (size_t)shorter->arg : len;
-		len -= n;
+	if (less) {
+		len -= (size_t)less->arg < len ? (size_t)less->arg : len;
 		put32(p + 4, (unsigned)len);
 		if (get32(p) == COMMAND_DONE && len >= 48)
 			put32(p + 44, (unsigned)(len - 48));
 	}
-	n = cut ? (size_t)cut->arg : 0;
 	if (planned(DUP, rq))
-		send_message(p, len, due, 0, n);
-	send_message(p, len, due, rq->tid, n);
+		send_message(p, len, due, 0, off);
+	send_message(p, len, due, rq->tid, off);
 }
 
-static void function_error(const struct request *rq, enum protocol_error code)
+/* OPEN_DONE, CLOSE_DONE, FUNCTION_ERROR: sixteen bytes all. */
+static void answer_word(const struct request *rq, unsigned type, unsigned word)
 {
 	unsigned char p[16];
 
-	header(p, FUNCTION_ERROR, 16, rq->tid);
-	put32(p + 12, code);
+	header(p, type, 16, rq->tid);
+	put32(p + 12, word);
 	answer(rq, p, 16);
 }
 
@@ -908,37 +922,41 @@ static size_t unhex(unsigned char *to, size_t room, const char *hex)
 	return n;
 }
 
-/* The end of a command; the information buffer is in reply_build(). */
-static void complete(const struct request *rq, unsigned status, size_t len)
+/* The end of a command.  A Failure still has something to show (NwError). */
+static void complete(const struct request *rq, unsigned status)
 {
 	const struct planned *hex = planned(HEXREPLY, rq);
+	struct build b = { reply + 48, sizeof(reply) - 48, 0, 0, rq->arg };
 
 	if (hex)
-		len = unhex(reply + 48, sizeof(reply) - 48, hex->text);
+		b.end = unhex(b.base, b.room, hex->text);
+	else if (rq->command && rq->command->answer && status != PENDING &&
+		 (!status || (status == FAILURE && rq->service == BASIC)))
+		rq->command->answer(&b);
 	if (planned(NOBUFFER, rq))
-		len = 0;
-	answer(rq, reply, command_done(reply, rq, status, len));
+		b.end = 0;
+	answer(rq, reply, command_done(reply, rq, status, b.end));
 }
 
 /* ---- things that happen later ---------------------------------------- */
 
 /* rq.type is 0 when no host waits for it. */
 typedef void work(const struct request *rq);
-static struct job { long long due; work *run; struct request rq; } jobs[32];
+static struct job { long long due; work *run; struct request rq; } jobs[64];
 static unsigned njobs;
 
-static void after(long ms, work *run, const struct request *rq)
+/* The status of a command that takes so long. */
+static unsigned after(long ms, work *run, const struct request *rq)
 {
 	static const struct request nobody;
+	struct job job = { now + ms, run, rq ? *rq : nobody };
 
-	if (ms <= 0) {
-		run(rq ? rq : &nobody);
-		return;
-	}
 	must(njobs < COUNT(jobs), "jobs");
-	jobs[njobs].due = now + ms;
-	jobs[njobs].run = run;
-	jobs[njobs++].rq = rq ? *rq : nobody;
+	if (ms > 0)
+		jobs[njobs++] = job;
+	else
+		run(&job.rq);
+	return PENDING;
 }
 
 static void run_jobs(void)
@@ -976,124 +994,154 @@ static unsigned field(const struct request *rq, size_t at)
 	return at + 4 <= rq->len ? get32(rq->info + at) : 0;
 }
 
-/*
- * Follow (offset, size) at `at' in the structure at `base', whose fixed part
- * has `fixed' bytes.
- */
-static const unsigned char *follow(struct request *rq, size_t base, size_t at,
-				   size_t fixed, size_t *len)
+static void __attribute__((format(printf, 2, 3)))
+wrong(struct request *rq, const char *why, ...)
 {
-	size_t offset = field(rq, base + at), size = field(rq, base + at + 4);
+	char text[120];
+	va_list ap;
 
-	*len = 0;
-	if (!size)
+	va_start(ap, why);
+	vsnprintf(text, sizeof(text), why, ap);
+	va_end(ap);
+	bad("cid %u: %s", rq->cid, text);
+	rq->wrong = 1;
+}
+
+/*
+ * Where `size' bytes at `offset' lie, counted from a structure at `base' that
+ * has `fixed' bytes before its data.
+ */
+static const unsigned char *follow(struct request *rq, size_t base,
+				   size_t fixed, size_t offset, size_t size)
+{
+	if (!size || rq->wrong)
 		return rq->info;
 	if (offset % 4 || offset < fixed || offset > rq->len - base ||
 	    size > rq->len - base - offset) {
-		bad("cid %u: offset %zu size %zu in %zu bytes", rq->cid,
-		    offset, size, rq->len - base);
-		rq->wrong = 1;
+		wrong(rq, "offset %zu, size %zu in %zu bytes", offset, size,
+		      rq->len - base);
 		return rq->info;
 	}
 	if (base + offset + size > rq->end)
 		rq->end = base + offset + size;
-	*len = size;
 	return rq->info + base + offset;
 }
 
-static void read_text(struct request *rq, size_t base, size_t at, size_t fixed,
-		      char *to, size_t room)
+static struct wide read_text(struct request *rq, size_t base, size_t fixed,
+			     size_t at)
 {
-	size_t len;
-	const unsigned char *p = follow(rq, base, at, fixed, &len);
+	struct wide w = { .len = field(rq, base + at + 4) };
+	const unsigned char *p = follow(rq, base, fixed, field(rq, base + at),
+					w.len);
 
-	if (len % 2) {
-		bad("cid %u: string of %zu bytes", rq->cid, len);
-		rq->wrong = 1;
-	}
-	to_utf8(to, room, p, len);
+	if (!rq->wrong && (w.len % 2 || w.len > sizeof(w.bytes)))
+		wrong(rq, "string of %zu bytes", w.len);
+	if (rq->wrong)
+		w.len = 0;
+	memcpy(w.bytes, p, w.len);
+	return w;
+}
+
+/* Where the n-th structure of an array of (offset, size) pairs lies. */
+static size_t element(struct request *rq, size_t array, size_t count,
+		      size_t n, size_t least)
+{
+	size_t at = array + 8 * n, size = field(rq, at + 4);
+	const unsigned char *p = follow(rq, 0, array + 8 * count,
+					field(rq, at), size);
+
+	if (!rq->wrong && size < least)
+		wrong(rq, "element of %zu bytes", size);
+	return (size_t)(p - rq->info);
 }
 
 /* After all data were followed: nothing may be wrong, or left over. */
 static int sound(struct request *rq)
 {
 	if (!rq->wrong && (((rq->end + 3) & ~(size_t)3) < rq->len ||
-			   rq->len % 4)) {
-		bad("cid %u: %zu bytes, used %zu", rq->cid, rq->len, rq->end);
-		rq->wrong = 1;
-	}
+			   rq->len % 4))
+		wrong(rq, "%zu bytes, used %zu", rq->len, rq->end);
 	return !rq->wrong;
 }
 
-/* ---- Basic Connect: card, radio, PIN --------------------------------- */
+/* ---- Basic Connect: card and PIN ------------------------------------- */
 
 static int pin_locked(void)
 {
 	return m.pin_enabled && !m.pin_verified;
 }
 
-/* What stands between the host and the network. */
-static unsigned not_ready(void)
+/* What stands between the host and its card, */
+static unsigned no_card(void)
 {
-	switch (m.sim) {
-	case 0:
-		return NOT_INITIALIZED;
-	case 2:
-		return SIM_NOT_INSERTED;
-	case 3:
-		return BAD_SIM;
-	}
-	if (pin_locked())
-		return PIN_REQUIRED;
-	return m.sw && m.hw ? SUCCESS : RADIO_OFF;
+	static const enum status missing[] = {
+		NOT_INITIALIZED, SUCCESS, SIM_NOT_INSERTED, BAD_SIM
+	};
+
+	return missing[m.sim] ? missing[m.sim] :
+		pin_locked() ? PIN_REQUIRED : SUCCESS;
 }
 
-static void body_ready(struct build *b, unsigned arg)
+/* and the network. */
+static unsigned no_network(void)
 {
-	int there = m.sim == 1 && !pin_locked();
-	size_t extra = m.version >= 3 ? 4 : 0;
+	return no_card() ? no_card() : m.sw && m.hw ? SUCCESS : RADIO_OFF;
+}
 
-	(void)arg;
-	start(b, 28 + extra + (there ? 8 : 0));
-	add32(b, m.sim == 1 && pin_locked() ? 6 : (unsigned)m.sim);
-	if (extra)
-		add32(b, 6);			/* removable, and known */
-	add_text(b, there ? "001010123456789" : "");
-	add_text(b, m.sim == 1 ? "89001000000000000010" : "");
-	add32(b, 0);
-	add32(b, there);
-	if (there)
+static unsigned need_card(struct request *rq)
+{
+	(void)rq;
+	return no_card();
+}
+
+static void show_ready(struct build *b)
+{
+	unsigned state = m.sim == 1 && pin_locked() ? 6 : m.sim;
+	unsigned numbers = state == 1;
+	const char *id = state == 1 ? imsi : "";
+
+	if (m.version >= 3)			/* 6: removable, and known */
+		fields(b, numbers, "uuttuu", state, 6, id,
+		       m.sim == 1 ? iccid : "", 0, numbers);
+	else
+		fields(b, numbers, "uttuu", state, id,
+		       m.sim == 1 ? iccid : "", 0, numbers);
+	if (numbers)
 		add_text(b, "+15550100");
 }
 
-static void body_radio(struct build *b, unsigned arg)
+static unsigned ask_ready(struct request *rq)
 {
-	(void)arg;
-	start(b, 8);
-	add32(b, (unsigned)m.hw);
-	add32(b, (unsigned)m.sw);
+	(void)rq;
+	m.asked_ready = 1;
+	return SUCCESS;
 }
 
-static const char *const networks[][2] = {
-	{ "00101", NULL }, { "00102", "Other" }, { "99999", "Third" },
-};
-
-static void add_provider_name(struct build *b)
+static void show_pin(struct build *b)
 {
-	static unsigned char raw[512];
-	size_t n = 0;
-	FILE *f;
+	if (m.pin_enabled && !m.pin_tries)
+		fields(b, 0, "uuu", 11, 1, m.puk_tries);	/* PUK1 */
+	else if (pin_locked())
+		fields(b, 0, "uuu", 2, 1, m.pin_tries);		/* PIN1 */
+	else if (opt.pin2)		/* no obstacle, but they say it */
+		fields(b, 0, "uuu", 3, 1, 3);
+	else
+		fields(b, 0, "uuu", 0, 0, 0xffffffff);
+}
 
-	if (*opt.operator != '@') {
-		add_text(b, opt.opertext);
-		return;
-	}
-	f = fopen(opt.operator + 1, "rb");
-	if (f) {
-		n = fread(raw, 1, sizeof(raw), f);
-		fclose(f);
-	}
-	add_data(b, raw, n);
+static void show_pin_list(struct build *b)
+{
+	/* digits, 4 to 8 */
+	fields(b, 16, "uuuuuuuu", m.pin_enabled ? 1 : 2, 1, 4, 8, 1, 1, 4, 8);
+}
+
+/* ---- Basic Connect: radio and network -------------------------------- */
+
+static const char *const networks[] = { "00101", "00102", "99999" };
+
+static void show_radio(struct build *b)
+{
+	fields(b, 0, "uu", m.hw, m.sw);
 }
 
 static int registered(void)
@@ -1101,61 +1149,56 @@ static int registered(void)
 	return m.reg == HOME || m.reg == ROAMING;
 }
 
-static void body_register(struct build *b, unsigned arg)
+/* The network's name, which may be any bytes. */
+static struct wide network_name(void)
 {
-	(void)arg;
-	start(b, m.version >= 2 ? 52 : 48);
-	add32(b, m.nw_error);
-	add32(b, m.reg);
-	add32(b, m.reg_mode);
-	add32(b, registered() ? 0x20 : 0);
-	add32(b, 1);
-	add_text(b, registered() ? networks[0][0] : "");
-	if (registered())
-		add_provider_name(b);
-	else
-		add_text(b, "");
-	add_text(b, m.reg == ROAMING ? "Roaming" : "");
-	add32(b, opt.autoattach ? 2 : 0);
-	if (m.version >= 2)
-		add32(b, 0x3f);			/* preferred classes */
+	struct wide w = { .len = 0 };
+	FILE *f;
+
+	if (*opt.operator != '@') {
+		w.len = to_utf16(w.bytes, sizeof(w.bytes), opt.opertext);
+		return w;
+	}
+	f = fopen(opt.operator + 1, "rb");
+	if (!f)
+		die(opt.operator);
+	w.len = fread(w.bytes, 1, sizeof(w.bytes), f);
+	fclose(f);
+	return w;
 }
 
-static void body_packet(struct build *b, unsigned arg)
+static void show_register(struct build *b)
 {
-	unsigned char tai[8] = { 1, 0, 1, 0, 0x39, 0x30, 0, 0 };
+	int on = registered();
+	struct wide name = network_name();
 
-	(void)arg;
-	start(b, m.version >= 3 ? 44 : m.version == 2 ? 32 : 28);
-	add32(b, 0);
-	add32(b, m.attached ? 2 : 4);
-	add32(b, m.attached ? 0x20 : 0);
-	add64(b, m.attached ? 50000000 : 0);
-	add64(b, m.attached ? 5000000000ull : 0);
-	if (m.version >= 2)
-		add32(b, m.attached ? 1 : 0);	/* frequency range 1 */
-	if (m.version >= 3) {
-		add32(b, 0);
-		add32(b, get32(tai));		/* MCC 1, MNC 1, TAC 12345 */
-		add32(b, get32(tai + 4));
-	}
+	if (!on)
+		name.len = 0;
+	fields(b, 0, m.version >= 2 ? "uuuuutwtuu" : "uuuuutwtu", m.nw_error,
+	       m.reg, m.reg_mode, on ? 0x20 : 0, 1, on ? networks[0] : "",
+	       &name, m.reg == ROAMING ? "Roaming" : "",
+	       opt.autoattach ? 2 : 0, 0x3f);
 }
 
-static void body_connect(struct build *b, unsigned id)
+static void show_packet(struct build *b)
 {
-	const struct session *s = &m.sessions[id % SESSIONS];
+	unsigned on = m.attached;
 
-	start(b, m.version >= 3 ? 40 : 36);
-	add32(b, id);
-	add32(b, s->active ? 1 : 3);
-	add32(b, 0);
-	add32(b, s->active ? s->ip_type : 0);
-	add_uuid(b, s->active ? s->context : internet);
-	add32(b, m.nw_error);
-	if (m.version >= 3) {
-		add32(b, 1);			/* 3GPP */
-		add_text_tlv(b, s->apn);
-	}
+	/* up to LTE, 50 and 5000 Mb/s */
+	fields(b, 0, m.version >= 3 ? "uuuqquuuu" : m.version == 2 ? "uuuqqu" :
+	       "uuuqq", 0, on ? 2 : 4, on ? 0x20 : 0, on * 50000000ull,
+	       on * 5000000000ull, on, 0, 0x00010001, 12345);
+}
+
+static void show_connect(struct build *b)
+{
+	const struct session *s = &m.sessions[b->arg];
+
+	fields(b, 0, m.version >= 3 ? "uuuuguu" : "uuuugu", b->arg,
+	       s->active ? 1 : 3, 0, s->active ? s->ip_type : 0,
+	       s->active ? s->context : internet, s->nw_error, 1);
+	if (m.version >= 3)
+		add_tlv(b, 10, s->apn.bytes, s->apn.len);
 }
 
 static void end_session(unsigned id)
@@ -1163,58 +1206,47 @@ static void end_session(unsigned id)
 	if (!m.sessions[id].active)
 		return;
 	m.sessions[id].active = 0;
-	indicate(BASIC, 12, body_connect, id);
+	indicate(BASIC, 12, show_connect, id);
 }
 
-static void detach(void)
+static void attach(int on)
 {
 	unsigned id;
 
-	for (id = 0; id < SESSIONS; id++)
+	for (id = 0; id < SESSIONS && !on; id++)
 		end_session(id);
-	m.pdh = 0;
-	if (!m.attached)
+	if (!on)
+		m.pdh = 0;
+	if (m.attached == on)
 		return;
-	m.attached = 0;
-	indicate(BASIC, 10, body_packet, 0);
-}
-
-static void attach(void)
-{
-	if (m.attached)
-		return;
-	m.attached = 1;
-	indicate(BASIC, 10, body_packet, 0);
+	m.attached = on;
+	indicate(BASIC, 10, show_packet, 0);
 }
 
 static void finish_registration(const struct request *rq)
 {
-	struct build b = reply_build();
-	unsigned status = not_ready();
+	unsigned status = no_network();
 
 	if (!status) {
 		m.reg = opt.deny ? DENIED : opt.roam ? ROAMING : HOME;
 		m.nw_error = (unsigned)opt.deny;
-		indicate(BASIC, 9, body_register, 0);
-		if (opt.autoattach && registered())
-			attach();
 		status = opt.deny ? FAILURE : SUCCESS;
+		indicate(BASIC, 9, show_register, 0);
+		if (opt.autoattach && registered())
+			attach(1);
 	}
-	if (!rq->type)
-		return;
-	body_register(&b, 0);
-	complete(rq, status, b.end);
+	if (rq->type)
+		complete(rq, status);
 }
 
 /* Off the network; with a ready card and a radio, look for it again. */
-static void search(const struct request *rq)
+static unsigned search(const struct request *rq)
 {
-	detach();
+	attach(0);
 	m.nw_error = 0;
-	m.reg = not_ready() ? 1 : SEARCHING;
-	indicate(BASIC, 9, body_register, 0);
-	if (m.reg == SEARCHING || rq)
-		after(opt.regdelay, finish_registration, rq);
+	m.reg = no_network() ? DEREGISTERED : SEARCHING;
+	indicate(BASIC, 9, show_register, 0);
+	return after(opt.regdelay, finish_registration, rq);
 }
 
 static void switch_radio(int on)
@@ -1222,7 +1254,7 @@ static void switch_radio(int on)
 	if (m.sw == on)
 		return;
 	m.sw = on;
-	indicate(BASIC, 3, body_radio, 0);
+	indicate(BASIC, 3, show_radio, 0);
 	search(NULL);
 }
 
@@ -1230,363 +1262,312 @@ static void card_ready(const struct request *rq)
 {
 	(void)rq;
 	m.sim = 1;
-	indicate(BASIC, 2, body_ready, 0);
+	indicate(BASIC, 2, show_ready, 0);
 	search(NULL);
 }
 
-static unsigned device_caps(struct request *rq, struct build *b)
-{
-	body_caps(b, rq->service == EXT);
-	return SUCCESS;
-}
-
-static unsigned ready_status(struct request *rq, struct build *b)
-{
-	(void)rq;
-	m.asked_ready = 1;
-	body_ready(b, 0);
-	return SUCCESS;
-}
-
-static unsigned radio_state(struct request *rq, struct build *b)
+static unsigned set_radio(struct request *rq)
 {
 	unsigned on = field(rq, 0);
 
-	if (rq->set && on > 1)
+	if (on > 1)
 		return INVALID;
-	if (rq->set && on && m.fcc && opt.fcc == 1)
-		return NOT_ALLOWED;
-	if (rq->set && !(on && m.fcc))
-		switch_radio((int)on);
-	body_radio(b, 0);
+	if (on && m.fcc)			/* some lie about it */
+		return opt.fcc == 1 ? NOT_ALLOWED : SUCCESS;
+	switch_radio((int)on);
 	return SUCCESS;
 }
 
-static void body_pin(struct build *b, unsigned arg)
+static unsigned check_pin(const struct wide *pin)
 {
-	(void)arg;
-	start(b, 12);
-	if (m.pin_enabled && !m.pin_tries) {
-		add32(b, 11);			/* PUK1 */
-		add32(b, 1);
-		add32(b, m.puk_tries);
-	} else if (pin_locked()) {
-		add32(b, 2);			/* PIN1 */
-		add32(b, 1);
-		add32(b, m.pin_tries);
-	} else if (opt.pin2) {			/* not an obstacle, but */
-		add32(b, 3);			/* that is what they say */
-		add32(b, 1);
-		add32(b, 3);
-	} else {
-		add32(b, 0);
-		add32(b, 0);
-		add32(b, 0xffffffff);
-	}
-}
-
-static int pin_is(const char *pin)
-{
-	seen.pin_attempts++;
-	if (m.pin_tries && !strcmp(pin, m.pin)) {
+	if (m.pin_tries && m.pin.len == pin->len &&
+	    !memcmp(pin->bytes, m.pin.bytes, pin->len)) {
 		m.pin_tries = (unsigned)opt.attempts;
-		return 1;
+		return SUCCESS;
 	}
 	if (m.pin_tries && !--m.pin_tries) {
 		m.pin_enabled = 1;
 		m.pin_verified = 0;
 		search(NULL);
 	}
-	return 0;
+	return FAILURE;
 }
 
-static unsigned unblock(const char *puk, const char *pin)
+static unsigned unblock(const struct wide *puk, const struct wide *pin)
 {
-	seen.pin_attempts++;
 	if (m.pin_tries)
 		return NOT_ALLOWED;
-	if (!m.puk_tries || strcmp(puk, opt.puk) || strlen(pin) < 4) {
+	if (!m.puk_tries || !same(puk, opt.puk) || pin->len < 8) {
 		m.puk_tries -= m.puk_tries > 0;
 		return FAILURE;
 	}
-	snprintf(m.pin, sizeof(m.pin), "%s", pin);
+	m.pin = *pin;
 	m.pin_tries = (unsigned)opt.attempts;
 	m.puk_tries = 10;
 	m.pin_verified = 1;
 	return SUCCESS;
 }
 
-static unsigned pin_operation(unsigned operation, const char *pin,
-			      const char *new_pin)
+/* Operations: 0 enter, 1 enable, 2 disable, 3 change. */
+static unsigned use_pin(unsigned operation, const struct wide *pin,
+			const struct wide *new_pin)
 {
 	if (m.pin_enabled != (operation != 1))
 		return operation == 1 ? SUCCESS : PIN_DISABLED;
-	if (!pin_is(pin))
+	seen.pin_attempts++;
+	if (check_pin(pin))
 		return FAILURE;
 	m.pin_verified = 1;
 	if (operation == 1 || operation == 2)
 		m.pin_enabled = operation == 1;
 	if (operation == 3)
-		snprintf(m.pin, sizeof(m.pin), "%s", new_pin);
+		m.pin = *new_pin;
 	return SUCCESS;
 }
 
-static unsigned pin(struct request *rq, struct build *b)
+static unsigned need_sim(struct request *rq)
 {
-	unsigned type = field(rq, 0), operation = field(rq, 4), status = 0;
-	char old_pin[32], new_pin[32];
+	(void)rq;
+	return no_card() == PIN_REQUIRED ? SUCCESS : no_card();
+}
+
+static unsigned set_pin(struct request *rq)
+{
+	unsigned type = field(rq, 0), operation = field(rq, 4), status;
+	struct wide pin = read_text(rq, 0, 24, 8);
+	struct wide new_pin = read_text(rq, 0, 24, 16);
 	int locked = pin_locked();
 
-	if (m.sim == 2 || m.sim == 3 || !m.sim)
-		return not_ready();
-	if (rq->set) {
-		read_text(rq, 0, 8, 24, old_pin, sizeof(old_pin));
-		read_text(rq, 0, 16, 24, new_pin, sizeof(new_pin));
-		if (!sound(rq) || operation > 3)
-			return INVALID;
-		if (type == 2)
-			status = pin_operation(operation, old_pin, new_pin);
-		else if (type == 11 && operation == 0)
-			status = unblock(old_pin, new_pin);
-		else
-			return NO_DEVICE_SUPPORT;
-		if (locked && !pin_locked()) {
-			indicate(BASIC, 2, body_ready, 0);
-			search(NULL);
-		}
+	if (!sound(rq) || operation > 3)
+		return INVALID;
+	if (need_sim(rq))
+		return need_sim(rq);
+	if (type == 11 && operation == 0) {
+		seen.pin_attempts++;
+		status = unblock(&pin, &new_pin);
+	} else if (type == 2) {
+		status = use_pin(operation, &pin, &new_pin);
+	} else {
+		return NO_DEVICE_SUPPORT;
 	}
-	body_pin(b, 0);
+	if (locked && !pin_locked()) {
+		indicate(BASIC, 2, show_ready, 0);
+		search(NULL);
+	}
 	return status;
 }
 
-static unsigned pin_list(struct request *rq, struct build *b)
+static unsigned set_register(struct request *rq)
 {
-	unsigned i;
+	struct wide id = read_text(rq, 0, 16, 0);
+	unsigned action = field(rq, 8), classes = field(rq, 12), i = 0;
 
-	(void)rq;
-	start(b, 160);
-	for (i = 0; i < 2; i++) {
-		add32(b, i || m.pin_enabled ? 1 : 2);
-		add32(b, 1);			/* digits, 4 to 8 */
-		add32(b, 4);
-		add32(b, 8);
-	}
-	return SUCCESS;				/* the others: not supported */
-}
-
-/* ---- Basic Connect: network ------------------------------------------ */
-
-static struct provider_list { unsigned n; struct provider list[8]; }
-	preferred = { 1, { { "00101", "Preferred", 4, 0 } } }, multicarrier;
-static struct provider home;
-
-static void fill_provider(struct build *in, const struct provider *p)
-{
-	add_text(in, p->id);
-	add32(in, p->state);
-	if (*p->name)
-		add_text(in, p->name);
-	else
-		add_provider_name(in);
-	add32(in, 1);
-	add32(in, p->rssi);
-	add32(in, 99);
-}
-
-static void body_providers(struct build *b, const struct provider_list *l)
-{
-	unsigned i;
-
-	start(b, 4 + 8 * l->n);
-	add32(b, l->n);
-	for (i = 0; i < l->n; i++) {
-		struct build in = inner(b, 32);
-
-		fill_provider(&in, &l->list[i]);
-		add_inner(b, &in);
-	}
-}
-
-static void read_provider(struct request *rq, size_t base, struct provider *p)
-{
-	memset(p, 0, sizeof(*p));
-	read_text(rq, base, 0, 32, p->id, sizeof(p->id));
-	p->state = field(rq, base + 8);
-	read_text(rq, base, 12, 32, p->name, sizeof(p->name));
-	p->rssi = field(rq, base + 24);
-}
-
-/* Where the n-th of an array of (offset, size) pairs lies. */
-static size_t element(struct request *rq, size_t array, unsigned n,
-		      size_t count, size_t least)
-{
-	size_t at = array + 8 * n, len;
-	const unsigned char *p = follow(rq, 0, at, array + 8 * count, &len);
-
-	if (len < least && !rq->wrong) {
-		bad("cid %u: element of %zu bytes", rq->cid, len);
-		rq->wrong = 1;
-	}
-	return rq->wrong ? 0 : (size_t)(p - rq->info);
-}
-
-static unsigned read_providers(struct request *rq, struct provider_list *to)
-{
-	struct provider_list l = { field(rq, 0), { { "", "", 0, 0 } } };
-	unsigned i;
-
-	if (l.n > COUNT(l.list) || 4 + 8 * l.n > rq->len)
+	if (!sound(rq) || action > 1 || (action && !id.len))
 		return INVALID;
-	for (i = 0; i < l.n; i++) {
-		size_t at = element(rq, 4, i, l.n, 32);
-
-		if (!rq->wrong)
-			read_provider(rq, at, &l.list[i]);
-	}
-	if (l.n == 0)
-		rq->end = 4;
-	if (!sound(rq))
-		return INVALID;
-	*to = l;
-	return SUCCESS;
-}
-
-static unsigned home_provider(struct request *rq, struct build *b)
-{
-	struct provider p;
-	unsigned status = not_ready();
-
-	if (status && status != RADIO_OFF)
-		return status;
-	if (rq->set) {
-		read_provider(rq, 0, &p);
-		if (!sound(rq))
-			return INVALID;
-		home = p;
-	}
-	start(b, 32);
-	fill_provider(b, &home);
-	return SUCCESS;
-}
-
-static unsigned provider_lists(struct request *rq, struct build *b)
-{
-	struct provider_list *l = rq->cid == 7 ? &preferred : &multicarrier;
-
-	if (rq->set && read_providers(rq, l))
-		return INVALID;
-	body_providers(b, l);
-	return SUCCESS;
-}
-
-static void finish_scan(const struct request *rq)
-{
-	struct provider_list l = { 3, { { "", "", 0, 0 } } };
-	struct build b = reply_build();
-	unsigned i;
-
-	for (i = 0; i < 3; i++) {
-		strcpy(l.list[i].id, networks[i][0]);
-		if (i)
-			strcpy(l.list[i].name, networks[i][1]);
-		l.list[i].rssi = m.rssi - i;
-	}
-	l.list[0].state = registered() ? 0x19 : 9;	/* home, visible */
-	l.list[1].state = 0x0a;				/* forbidden */
-	l.list[2].state = 8;
-	body_providers(&b, &l);
-	complete(rq, SUCCESS, b.end);
-}
-
-static unsigned visible_providers(struct request *rq, struct build *b)
-{
-	(void)b;
-	if (field(rq, 0) > 1)
-		return INVALID;
-	if (!m.sw || !m.hw)
-		return RADIO_OFF;
-	after(opt.scandelay, finish_scan, rq);
-	return PENDING;
-}
-
-static unsigned register_state(struct request *rq, struct build *b)
-{
-	unsigned action = field(rq, 8), classes = field(rq, 12);
-	unsigned status = not_ready(), i;
-	char id[16];
-
-	if (!rq->set) {
-		body_register(b, 0);
-		return SUCCESS;
-	}
-	read_text(rq, 0, 0, 16, id, sizeof(id));
-	if (!sound(rq) || action > 1 || (action == 1 && !*id))
-		return INVALID;
-	if (status)
-		return status;
+	if (no_network())
+		return no_network();
 	if (classes && !(classes & 0x3f))
 		return DATA_CLASS_NOT_AVAILABLE;
-	for (i = 0; action && i < 3 && strcmp(id, networks[i][0]); i++)
-		;
-	if (i == 3)
+	while (action && i < COUNT(networks) && !same(&id, networks[i]))
+		i++;
+	if (i == COUNT(networks))
 		return PROVIDER_NOT_VISIBLE;
-	if (i) {				/* seen, but not for us */
-		m.nw_error = 11;		/* PLMN not allowed */
-		body_register(b, 0);
+	m.nw_error = i ? 11 : 0;		/* PLMN not allowed */
+	if (i)
 		return FAILURE;
-	}
 	m.reg_mode = action + 1;
-	if (opt.regwait && !registered()) {
-		search(rq);
-		return PENDING;
-	}
-	if (!registered())
-		search(NULL);
-	body_register(b, 0);
+	if (registered())
+		return SUCCESS;
+	if (opt.regwait)
+		return search(rq);
+	search(NULL);
 	return SUCCESS;
 }
 
 static void finish_attach(const struct request *rq)
 {
-	struct build b = reply_build();
-	unsigned status = not_ready();
+	unsigned status = no_network();
 
 	if (!status && !registered())
 		status = NOT_REGISTERED;
 	if (!status)
-		attach();
-	body_packet(&b, 0);
-	complete(rq, status, status ? 0 : b.end);
+		attach(1);
+	complete(rq, status);
 }
 
-static unsigned packet_service(struct request *rq, struct build *b)
+static unsigned set_packet(struct request *rq)
 {
-	unsigned action = field(rq, 0), status = not_ready();
+	if (field(rq, 0) > 1)
+		return INVALID;
+	if (field(rq, 0) == 0)
+		return after(opt.attachdelay, finish_attach, rq);
+	attach(0);
+	return no_network();
+}
 
-	if (rq->set) {
-		if (action > 1)
-			return INVALID;
-		if (status)
-			return status;
-		if (action == 0) {
-			after(opt.attachdelay, finish_attach, rq);
-			return PENDING;
-		}
-		detach();
-	}
-	body_packet(b, 0);
+static unsigned set_signal(struct request *rq)
+{
+	unsigned i;
+
+	for (i = 0; i < 3; i++)
+		m.thresholds[i] = field(rq, 4 * i);
 	return SUCCESS;
 }
 
-static unsigned signal_state(struct request *rq, struct build *b)
+static void fill_provider(struct build *b, unsigned i, unsigned state)
 {
-	if (rq->set) {
-		m.interval = field(rq, 0);
-		m.rssi_threshold = field(rq, 4);
-		m.error_threshold = field(rq, 8);
+	static const char *const names[] = { "", "Other", "Third" };
+	struct wide name = network_name();
+
+	if (i)
+		name.len = to_utf16(name.bytes, sizeof(name.bytes), names[i]);
+	fields(b, 0, "tuwuuu", networks[i], state, &name, 1, m.rssi - i, 99);
+}
+
+static void show_visible(struct build *b)
+{
+	unsigned i;
+
+	fields(b, COUNT(networks), "u", (unsigned)COUNT(networks));
+	for (i = 0; i < COUNT(networks); i++) {
+		struct build in = inner(b);
+
+		/* visible, and: home, registered; forbidden; nothing */
+		fill_provider(&in, i, i == 1 ? 0x0a : i ? 8 :
+			      registered() ? 0x19 : 9);
+		add_inner(b, &in);
 	}
-	body_signal(b, 0);
+}
+
+static void finish_scan(const struct request *rq)
+{
+	complete(rq, SUCCESS);
+}
+
+static unsigned ask_visible(struct request *rq)
+{
+	if (field(rq, 0) > 1)
+		return INVALID;
+	if (!m.sw || !m.hw)
+		return RADIO_OFF;
+	return after(opt.scandelay, finish_scan, rq);
+}
+
+/* ---- Basic Connect: lists that the host gives and gets back ---------- */
+
+/*
+ * For these, the set and the answer have one layout, so the modem checks
+ * what it gets and keeps it as it is.
+ */
+static struct kept { size_t len; unsigned char bytes[2048]; }
+	home, preferred, multicarrier, filters[SESSIONS];
+
+static unsigned keep(struct request *rq, struct kept *to)
+{
+	if (!sound(rq) || rq->len > sizeof(to->bytes))
+		return INVALID;
+	to->len = rq->len;
+	memcpy(to->bytes, rq->info, rq->len);
 	return SUCCESS;
+}
+
+static void show_kept(struct build *b, const struct kept *k)
+{
+	memcpy(b->base, k->bytes, k->len);
+	b->end = k->len;
+}
+
+static void check_provider(struct request *rq, size_t base)
+{
+	read_text(rq, base, 32, 0);
+	read_text(rq, base, 32, 12);
+}
+
+/* The number of structures, with room for their pairs behind it. */
+static unsigned list_length(struct request *rq, size_t at)
+{
+	unsigned n = field(rq, at);
+
+	if (n > 64 || at + 4 + 8 * n > rq->len) {
+		wrong(rq, "%u elements in %zu bytes", n, rq->len);
+		return 0;
+	}
+	rq->end = at + 4 + 8 * n;
+	return n;
+}
+
+static unsigned set_home(struct request *rq)
+{
+	check_provider(rq, 0);
+	return need_card(rq) ? need_card(rq) : keep(rq, &home);
+}
+
+static void show_home(struct build *b)
+{
+	if (home.len)
+		show_kept(b, &home);
+	else
+		fill_provider(b, 0, 1);
+}
+
+static unsigned set_providers(struct request *rq)
+{
+	unsigned n = list_length(rq, 0), i;
+
+	for (i = 0; i < n && !rq->wrong; i++)
+		check_provider(rq, element(rq, 4, n, i, 32));
+	return keep(rq, rq->cid == 7 ? &preferred : &multicarrier);
+}
+
+static void show_providers(struct build *b, const struct kept *k)
+{
+	struct build in;
+
+	if (k->len) {
+		show_kept(b, k);
+		return;
+	}
+	fields(b, 1, "u", 1);			/* nothing was set yet */
+	in = inner(b);
+	fill_provider(&in, 0, k == &preferred ? 4 : 0x20);
+	add_inner(b, &in);
+}
+
+static void show_preferred(struct build *b)
+{
+	show_providers(b, &preferred);
+}
+
+static void show_multicarrier(struct build *b)
+{
+	show_providers(b, &multicarrier);
+}
+
+static unsigned set_filters(struct request *rq)
+{
+	size_t fixed = m.version >= 3 ? 16 : 12, at;
+	unsigned n = list_length(rq, 4), i;
+
+	for (i = 0; i < n && !rq->wrong; i++) {
+		at = element(rq, 8, n, i, fixed);
+		follow(rq, at, fixed, field(rq, at + 4), field(rq, at));
+		follow(rq, at, fixed, field(rq, at + 8), field(rq, at));
+	}
+	if (field(rq, 0) >= SESSIONS)
+		return INVALID;
+	return keep(rq, &filters[field(rq, 0)]);
+}
+
+static unsigned ask_session(struct request *rq)
+{
+	return field(rq, 0) < SESSIONS ? SUCCESS : INVALID;
+}
+
+static void show_filters(struct build *b)
+{
+	fields(b, 0, "uu", b->arg, 0);
+	if (filters[b->arg].len)
+		show_kept(b, &filters[b->arg]);
 }
 
 /* ---- Basic Connect: sessions ----------------------------------------- */
@@ -1596,333 +1577,295 @@ static void network_drops(const struct request *rq)
 	end_session(rq->arg);
 }
 
-static void finish_connect(const struct request *rq)
+static unsigned may_connect(unsigned id)
 {
-	struct session *s = &m.sessions[rq->arg];
-	struct request drop = { .arg = rq->arg };
-	struct build b = reply_build();
-	unsigned cause = (unsigned)opt.nwerror;
-
-	if (!cause && *opt.apn && strcmp(opt.apn, s->apn))
-		cause = 27;			/* missing or unknown APN */
-	if (not_ready() || !registered() || !m.attached) {
-		complete(rq, DETACHED, 0);
-		return;
-	}
-	s->active = !cause;
-	if (!cause) {
-		indicate(BASIC, 12, body_connect, rq->arg);
-		if (opt.drop)
-			after(opt.drop, network_drops, &drop);
-	}
-	m.nw_error = cause;
-	body_connect(&b, rq->arg);
-	m.nw_error = 0;
-	complete(rq, cause ? FAILURE : SUCCESS, b.end);
-}
-
-static unsigned may_connect(const struct session *s)
-{
-	unsigned status = not_ready();
-
-	if (status)
-		return status;
+	if (no_network())
+		return no_network();
 	if (!registered())
 		return NOT_REGISTERED;
 	if (!m.attached)
 		return DETACHED;
 	if (opt.needready && !m.asked_ready)
 		return NOT_INITIALIZED;
-	return s->active ? MAX_CONTEXTS : SUCCESS;
+	return m.sessions[id].active ? MAX_CONTEXTS : SUCCESS;
+}
+
+static void finish_connect(const struct request *rq)
+{
+	struct session *s = &m.sessions[rq->arg];
+	struct request nobody = { .arg = rq->arg };
+	unsigned status = may_connect(rq->arg);
+
+	if (!status) {
+		s->nw_error = opt.nwerror ? (unsigned)opt.nwerror :
+			*opt.apn && !same(&s->apn, opt.apn) ? 27 : 0;
+		s->active = !s->nw_error;
+		status = s->nw_error ? FAILURE : SUCCESS;
+	}
+	if (!status) {
+		indicate(BASIC, 12, show_connect, rq->arg);
+		if (opt.drop)
+			after(opt.drop, network_drops, &nobody);
+	}
+	complete(rq, status);
 }
 
 /* MBIMEx 3 carries the strings in TLVs behind the fixed part. */
-static void read_connect_tlvs(struct request *rq, struct session *s)
+static struct wide read_connect_tlvs(struct request *rq)
 {
+	struct wide apn = { .len = 0 };
 	size_t at = 40, len, pad;
 
-	if (rq->len < at + 8 || get16(rq->info + at) != 10)
-		return;
 	for (; at + 8 <= rq->len; at += 8 + len + pad) {
 		len = get32(rq->info + at + 4);
 		pad = rq->info[at + 3];
-		if (len > rq->len - at - 8 || pad > rq->len - at - 8 - len) {
-			bad("connect: TLV of %zu bytes", len);
-			rq->wrong = 1;
-			return;
+		if (len > rq->len - at - 8 || pad > rq->len - at - 8 - len ||
+		    (at == 40 && len > sizeof(apn.bytes))) {
+			wrong(rq, "TLV of %zu bytes", len);
+			return apn;
 		}
-		if (at == 40)
-			to_utf8(s->apn, sizeof(s->apn), rq->info + 48, len);
+		if (at == 40) {
+			apn.len = len;
+			memcpy(apn.bytes, rq->info + at + 8, len);
+		}
 	}
 	rq->end = at;
+	return apn;
 }
 
-static unsigned activate(struct request *rq, struct build *b, unsigned id)
+static unsigned set_connect(struct request *rq)
 {
-	struct session *s = &m.sessions[id], wanted = { .active = 0 };
 	int v3 = m.version >= 3;
-	unsigned command = field(rq, 4), status;
-	char secret[512];
+	unsigned id = field(rq, 0), command = field(rq, 4), status;
+	struct session wanted = { .ip_type = field(rq, v3 ? 16 : 40) };
 
-	if (v3) {
-		read_connect_tlvs(rq, &wanted);
-	} else {
-		read_text(rq, 0, 8, 60, wanted.apn, sizeof(wanted.apn));
-		read_text(rq, 0, 16, 60, secret, sizeof(secret));
-		read_text(rq, 0, 24, 60, secret, sizeof(secret));
+	wanted.apn = v3 ? read_connect_tlvs(rq) : read_text(rq, 0, 60, 8);
+	if (!v3) {
+		read_text(rq, 0, 60, 16);	/* user, password */
+		read_text(rq, 0, 60, 24);
 	}
-	wanted.ip_type = field(rq, v3 ? 16 : 40);
 	memcpy(wanted.context, rq->info + (v3 ? 20 : 44), 16);
 	if (!sound(rq) || command > 1 || wanted.ip_type > 4 ||
 	    field(rq, v3 ? 8 : 32) > 1 || field(rq, v3 ? 12 : 36) > 3)
 		return INVALID;
+	if (id >= SESSIONS)
+		return MAX_CONTEXTS;
 	if (!command) {
-		if (!s->active)
-			return CONTEXT_NOT_ACTIVATED;
+		status = m.sessions[id].active ? SUCCESS :
+			CONTEXT_NOT_ACTIVATED;
 		end_session(id);
-		body_connect(b, id);
-		return SUCCESS;
+		return status;
 	}
-	status = may_connect(s);
+	status = may_connect(id);
 	if (status)
 		return status;
-	if (!memcmp(wanted.context, "\0\0\0", 4))
+	if (!get32(wanted.context))
 		return CONTEXT_NOT_SUPPORTED;
 	if (opt.iptype || !wanted.ip_type)	/* 0: the modem chooses */
 		wanted.ip_type = opt.iptype ? (unsigned)opt.iptype : 1;
-	*s = wanted;
-	rq->arg = id;
-	after(opt.connectdelay, finish_connect, rq);
-	return PENDING;
+	m.sessions[id] = wanted;
+	return after(opt.connectdelay, finish_connect, rq);
 }
 
-static unsigned connect_session(struct request *rq, struct build *b)
+static unsigned ask_ip(struct request *rq)
 {
-	unsigned id = field(rq, 0);
-
-	if (id >= SESSIONS)
-		return rq->set ? MAX_CONTEXTS : INVALID;
-	if (rq->set)
-		return activate(rq, b, id);
-	body_connect(b, id);
-	return SUCCESS;
-}
-
-static void add_ipv4(struct build *b, unsigned id, int there)
-{
-	unsigned char net[8] = { 30, 0, 0, 0, 10, 0, (unsigned char)id, 2 };
-
-	add32(b, (unsigned)there);
-	add_offset(b, net, there ? 8 : 0);
-}
-
-static void add_ipv6(struct build *b, unsigned id, int there)
-{
-	unsigned char net[20] = { 64, 0, 0, 0, 0x20, 0x01, 0x0d, 0xb8 };
-
-	net[11] = (unsigned char)id;
-	net[19] = 2;
-	add32(b, (unsigned)there);
-	add_offset(b, net, there ? 20 : 0);
-}
-
-static unsigned ip_configuration(struct request *rq, struct build *b)
-{
-	unsigned id = field(rq, 0), type;
-	unsigned char gw4[4] = { 10, 0, (unsigned char)id, 1 };
-	unsigned char dns4[8] = { 192, 0, 2, 53, 192, 0, 2, 54 };
-	unsigned char gw6[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0 };
-	unsigned char dns6[16] = { 0x20, 0x01, 0x0d, 0xb8 };
-	int four, six;
-
-	if (id >= SESSIONS)
+	if (field(rq, 0) >= SESSIONS)
 		return INVALID;
-	if (!m.sessions[id].active)
-		return CONTEXT_NOT_ACTIVATED;
-	type = m.sessions[id].ip_type;
-	four = type != 2;
-	six = type >= 2;
-	gw6[7] = (unsigned char)id;
-	gw6[15] = 1;
-	dns6[15] = 53;
-	start(b, 60);
-	add32(b, id);
-	add32(b, four ? 15 : 0);		/* address, gateway, DNS, */
-	add32(b, six ? 15 : 0);			/* MTU */
-	add_ipv4(b, id, four);
-	add_ipv6(b, id, six);
-	add_offset(b, gw4, four ? 4 : 0);
-	add_offset(b, gw6, six ? 16 : 0);
-	add32(b, four ? 2 : 0);
-	add_offset(b, dns4, four ? 8 : 0);
-	add32(b, six ? 1 : 0);
-	add_offset(b, dns6, six ? 16 : 0);
-	add32(b, four ? 1500 : 0);
-	add32(b, six ? 1480 : 0);
-	return SUCCESS;
+	return m.sessions[field(rq, 0)].active ? SUCCESS :
+		CONTEXT_NOT_ACTIVATED;
+}
+
+static void show_ip(struct build *b)
+{
+	unsigned type = m.sessions[b->arg].ip_type;
+	unsigned char n = (unsigned char)b->arg;
+	unsigned char net4[8] = { 30, 0, 0, 0, 10, 0, n, 2 };
+	unsigned char gw4[4] = { 10, 0, n, 1 };
+	unsigned char dns4[8] = { 192, 0, 2, 53, 192, 0, 2, 54 };
+	unsigned char net6[20] = { 64, 0, 0, 0, 0x20, 0x01, 0x0d, 0xb8, 0, 0,
+				   0, n, 0, 0, 0, 0, 0, 0, 0, 2 };
+	unsigned char gw6[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, n,
+				  0, 0, 0, 0, 0, 0, 0, 1 };
+	unsigned char dns6[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,
+				   0, 0, 0, 0, 0, 0, 0, 53 };
+	unsigned four = type != 2, six = type >= 2;
+
+	/* flags: address, gateway, DNS, MTU */
+	fields(b, 0, "uuuuouooouououu", b->arg, four * 15, six * 15,
+	       four, net4, four * sizeof(net4), six, net6, six * sizeof(net6),
+	       gw4, four * sizeof(gw4), gw6, six * sizeof(gw6),
+	       four * 2, dns4, four * sizeof(dns4),
+	       six, dns6, six * sizeof(dns6), four * 1500, six * 1480);
 }
 
 static struct context {
 	unsigned id, compression, auth;
 	unsigned char type[16];
-	char apn[128], user[64], password[64];
+	struct wide apn, user, password;
 } contexts[4];
 
 static unsigned set_context(struct request *rq)
 {
 	struct context c = { .id = field(rq, 0), .compression = field(rq, 44),
 			     .auth = field(rq, 48) };
-	char provider[16];
-	unsigned i;
+	unsigned i = 0;
 
 	memcpy(c.type, rq->info + 4, 16);
-	read_text(rq, 0, 20, 60, c.apn, sizeof(c.apn));
-	read_text(rq, 0, 28, 60, c.user, sizeof(c.user));
-	read_text(rq, 0, 36, 60, c.password, sizeof(c.password));
-	read_text(rq, 0, 52, 60, provider, sizeof(provider));
+	c.apn = read_text(rq, 0, 60, 20);
+	c.user = read_text(rq, 0, 60, 28);
+	c.password = read_text(rq, 0, 60, 36);
+	read_text(rq, 0, 60, 52);		/* provider */
 	if (!sound(rq) || c.compression > 1 || c.auth > 3 || !c.id)
 		return INVALID;
-	for (i = 0; i < COUNT(contexts); i++)
-		if (contexts[i].id == c.id || !contexts[i].id) {
-			contexts[i] = c;
-			return SUCCESS;
-		}
-	return WRITE_FAILURE;
+	while (i < COUNT(contexts) && contexts[i].id && contexts[i].id != c.id)
+		i++;
+	if (i == COUNT(contexts))
+		return WRITE_FAILURE;
+	contexts[i] = c;
+	return SUCCESS;
 }
 
-static unsigned provisioned_contexts(struct request *rq, struct build *b)
+static void show_contexts(struct build *b)
 {
-	unsigned n = 0, i, status = rq->set ? set_context(rq) : SUCCESS;
+	unsigned n = 0, i;
 
-	if (status)
-		return status;
 	while (n < COUNT(contexts) && contexts[n].id)
 		n++;
-	start(b, 4 + 8 * n);
-	add32(b, n);
+	fields(b, n, "u", n);
 	for (i = 0; i < n; i++) {
-		struct build in = inner(b, 52);
+		const struct context *c = &contexts[i];
+		struct build in = inner(b);
 
-		add32(&in, contexts[i].id);
-		add_uuid(&in, contexts[i].type);
-		add_text(&in, contexts[i].apn);
-		add_text(&in, contexts[i].user);
-		add_text(&in, contexts[i].password);
-		add32(&in, contexts[i].compression);
-		add32(&in, contexts[i].auth);
+		fields(&in, 0, "ugwwwuu", c->id, c->type, &c->apn, &c->user,
+		       &c->password, c->compression, c->auth);
 		add_inner(b, &in);
 	}
+}
+
+/* ---- Basic Connect: the rest ----------------------------------------- */
+
+static struct kept activation;
+
+static unsigned set_activation(struct request *rq)
+{
+	activation.len = rq->len < 2000 ? rq->len : 2000;
+	memcpy(activation.bytes, rq->info, activation.len);
 	return SUCCESS;
 }
 
-static unsigned service_activation(struct request *rq, struct build *b)
+static void show_activation(struct build *b)
 {
-	start(b, 4);				/* no error, and an echo */
-	must(4 + rq->len <= b->room, "room");
-	memcpy(b->base + 4, rq->info, rq->len);
-	b->end = 4 + rq->len;
-	return SUCCESS;
+	/* no error, and an echo */
+	fields(b, 0, "u", 0);
+	memcpy(b->base + 4, activation.bytes, activation.len);
+	b->end += activation.len;
 }
 
-static unsigned packet_statistics(struct request *rq, struct build *b)
+static void show_statistics(struct build *b)
 {
-	(void)rq;
-	start(b, 48);
-	add32(b, 1);				/* in: discards, errors */
-	add32(b, 2);
-	add64(b, 5000000000ull);		/* octets: more than 32 bits */
-	add64(b, 4000000);
-	add64(b, 123456789);
-	add64(b, 100000);
-	add32(b, 3);				/* out: errors, discards */
-	add32(b, 4);
-	return SUCCESS;
+	/* one number beyond 32 bits */
+	fields(b, 0, "uuqqqquu", 1, 2, 5000000000ull, 4000000ull,
+	       123456789ull, 100000ull, 3, 4);
 }
 
-static unsigned switches(struct request *rq, struct build *b)
+static unsigned set_switch(struct request *rq)
 {
-	unsigned *value = rq->cid == 21 ? &m.idle_hint : &m.emergency;
-
-	if (rq->set && field(rq, 0) > 1)
+	if (field(rq, 0) > 1)
 		return INVALID;
-	if (rq->set)
-		*value = field(rq, 0);
-	start(b, 4);
-	add32(b, *value);
+	*(rq->cid == 21 ? &m.idle_hint : &m.emergency) = field(rq, 0);
 	return SUCCESS;
 }
 
-static struct filter_list {
-	unsigned n;
-	struct { size_t len; unsigned id; unsigned char bits[2][192]; } list[4];
-} filters[SESSIONS];
-
-static unsigned set_filters(struct request *rq, struct filter_list *to)
+static void show_idle_hint(struct build *b)
 {
-	static struct filter_list l;
-	size_t fixed = m.version >= 3 ? 16 : 12, at, i, k;
+	fields(b, 0, "u", m.idle_hint);
+}
 
-	memset(&l, 0, sizeof(l));
-	l.n = field(rq, 4);
-	if (l.n > COUNT(l.list) || 8 + 8 * l.n > rq->len)
-		return INVALID;
-	rq->end = 8 + 8 * l.n;
-	for (i = 0; i < l.n; i++) {
-		at = element(rq, 8, (unsigned)i, l.n, fixed);
-		if (rq->wrong)
-			return INVALID;
-		l.list[i].len = field(rq, at);
-		l.list[i].id = fixed == 16 ? field(rq, at + 12) : 0;
-		for (k = 0; k < 2; k++) {
-			size_t offset = field(rq, at + 4 + 4 * k);
-			size_t len = l.list[i].len;
+static void show_emergency(struct build *b)
+{
+	fields(b, 0, "u", m.emergency);
+}
 
-			if (len > 192 || offset < fixed || offset % 4 ||
-			    offset > rq->len - at ||
-			    len > rq->len - at - offset) {
-				bad("filter at %zu of %zu", offset, len);
-				return INVALID;
+static int find_service(const unsigned char *uuid)
+{
+	int i, n = opt.quectel ? SERVICES : QUECTEL;
+
+	for (i = 0; i < n; i++)
+		if (!memcmp(services[i].uuid, uuid, 16))
+			return i;
+	return -1;
+}
+
+static void show_services(struct build *b)
+{
+	unsigned n = opt.quectel ? SERVICES : QUECTEL, i, cid, count;
+
+	/* MBIM 1.0 §10.5.29 */
+	fields(b, n, "uu", n, 0);
+	for (i = 0; i < n; i++) {
+		struct build in = inner(b);
+
+		for (count = 0, cid = 1; cid < 32; cid++)
+			count += services[i].cids >> cid & 1;
+		fields(&in, 0, "guuu", services[i].uuid, 0, 0, count);
+		for (cid = 1; cid < 32; cid++)
+			if (services[i].cids >> cid & 1) {
+				put32(in.base + in.end, cid);
+				in.end += 4;
 			}
-			memcpy(l.list[i].bits[k], rq->info + at + offset, len);
-		}
-	}
-	if (!sound(rq))
-		return INVALID;
-	*to = l;
-	return SUCCESS;
-}
-
-static unsigned packet_filters(struct request *rq, struct build *b)
-{
-	struct filter_list *l = &filters[field(rq, 0) % SESSIONS];
-	unsigned i;
-
-	if (field(rq, 0) >= SESSIONS)
-		return INVALID;
-	if (rq->set && set_filters(rq, l))
-		return INVALID;
-	start(b, 8 + 8 * l->n);
-	add32(b, field(rq, 0));
-	add32(b, l->n);
-	for (i = 0; i < l->n; i++) {
-		struct build in = inner(b, m.version >= 3 ? 16 : 12);
-
-		add32(&in, (unsigned)l->list[i].len);
-		add_offset(&in, l->list[i].bits[0], l->list[i].len);
-		add_offset(&in, l->list[i].bits[1], l->list[i].len);
-		if (m.version >= 3)
-			add32(&in, l->list[i].id);
 		add_inner(b, &in);
 	}
+}
+
+static struct kept subscription;
+
+/* One entry of the list; no CIDs means all of them. */
+static unsigned read_entry(struct request *rq, size_t at, size_t len,
+			   int service)
+{
+	unsigned n = field(rq, at + 16), cids = n ? 0 : ~0u, i, cid;
+
+	if (len != 20 + 4 * (size_t)n)
+		wrong(rq, "%u CIDs in %zu bytes", n, len);
+	for (i = 0; i < n && !rq->wrong; i++) {
+		cid = field(rq, at + 20 + 4 * i);
+		cids |= cid < 32 ? 1u << cid : 0;
+	}
+	return service < 0 ? 0 : cids;
+}
+
+static unsigned subscribe(struct request *rq)
+{
+	unsigned wanted[SERVICES + 1] = { 0 }, n = list_length(rq, 0), i;
+
+	if (opt.rejectsub)
+		return NO_DEVICE_SUPPORT;
+	for (i = 0; i < n && !rq->wrong; i++) {
+		size_t at = element(rq, 4, n, i, 20);
+		int service = rq->wrong ? -1 : find_service(rq->info + at);
+
+		wanted[service + 1] |= read_entry(rq, at, field(rq, 8 + 8 * i),
+						  service);
+	}
+	if (keep(rq, &subscription))
+		return INVALID;
+	memcpy(m.subscribed, wanted + 1, sizeof(m.subscribed));
 	return SUCCESS;
 }
 
-/* ---- SMS -------------------------------------------------------------- */
+static void show_subscription(struct build *b)
+{
+	/* what is in force now */
+	show_kept(b, &subscription);
+}
+
+/* ---- SMS ------------------------------------------------------------- */
 
 /* Status: 0 new, 1 old, 2 draft, 3 sent; len 0 is an empty place. */
 static struct { unsigned status; size_t len; unsigned char pdu[256]; }
 	messages[8];
-static unsigned newest, reference;
+static unsigned reference;		/* of the last message sent */
+static struct wide center;
 
 static void add_message(unsigned n, unsigned status, const char *hex)
 {
@@ -1930,262 +1873,225 @@ static void add_message(unsigned n, unsigned status, const char *hex)
 	messages[n].len = unhex(messages[n].pdu, sizeof(messages[n].pdu), hex);
 }
 
-/* Whether message n is meant by (flag, index); old and new swap over. */
-static int selected(unsigned n, unsigned flag, unsigned index)
+/* Whether message n is meant: all, by index, new, old, sent, drafts. */
+static unsigned selected(unsigned n, unsigned flag, unsigned index)
 {
 	static const unsigned status[] = { 0, 0, 0, 1, 3, 2 };
 
-	if (!messages[n].len)
-		return 0;
-	return flag == 0 || (flag == 1 ? n + 1 == index :
-			     messages[n].status == status[flag]);
+	return messages[n].len && flag < COUNT(status) &&
+		(flag == 0 || (flag == 1 ? n + 1 == index :
+			       messages[n].status == status[flag]));
 }
 
-static unsigned sms_ready(void)
+static unsigned count_selected(unsigned flag, unsigned index)
 {
-	unsigned status = not_ready();
+	unsigned n = 0, i;
 
-	return status == RADIO_OFF ? SUCCESS : status;
+	for (i = 0; i < COUNT(messages); i++)
+		n += selected(i, flag, index);
+	return n;
 }
 
-static unsigned sms_configuration(struct request *rq, struct build *b)
+static unsigned set_sms(struct request *rq)
 {
-	static char center[32] = "+15550000";
+	struct wide w = read_text(rq, 0, 12, 4);
 
-	if (sms_ready())
-		return sms_ready();
-	if (rq->set) {
-		char wanted[32];
-
-		read_text(rq, 0, 4, 12, wanted, sizeof(wanted));
-		if (!sound(rq))
-			return INVALID;
-		if (field(rq, 0))
-			return SMS_FORMAT;
-		if (*wanted)
-			strcpy(center, wanted);
-	}
-	start(b, 24);
-	add32(b, 1);				/* initialized */
-	add32(b, 0);				/* PDU */
-	add32(b, COUNT(messages));
-	add32(b, 0);
-	add_text(b, center);
-	return SUCCESS;
-}
-
-static unsigned sms_read(struct request *rq, struct build *b)
-{
-	unsigned flag = field(rq, 4), index = field(rq, 8), n = 0, i;
-
-	if (sms_ready())
-		return sms_ready();
+	if (!sound(rq))
+		return INVALID;
 	if (field(rq, 0))
 		return SMS_FORMAT;
+	if (w.len)
+		center = w;
+	return no_card();
+}
+
+static void show_sms(struct build *b)
+{
+	/* initialized, PDU */
+	fields(b, 0, "uuuuw", 1, 0, (unsigned)COUNT(messages), 0, &center);
+}
+
+static unsigned check_selection(unsigned flag, unsigned index)
+{
 	if (flag > 5)
 		return INVALID;
-	for (i = 0; i < COUNT(messages); i++)
-		n += (unsigned)selected(i, flag, index);
-	if (!n && flag == 1)
+	if (flag == 1 && !count_selected(flag, index))
 		return BAD_INDEX;
-	start(b, 8 + 8 * n);
-	add32(b, 0);
-	add32(b, n);
+	return no_card();
+}
+
+static unsigned read_messages(struct request *rq)
+{
+	rq->arg = field(rq, 4) << 16 | (field(rq, 8) & 0xffff);
+	if (field(rq, 0))
+		return SMS_FORMAT;
+	return check_selection(field(rq, 4), field(rq, 8));
+}
+
+static void show_messages(struct build *b)
+{
+	unsigned flag = b->arg >> 16, index = b->arg & 0xffff;
+	unsigned n = count_selected(flag, index), i;
+
+	fields(b, n, "uu", 0, n);
 	for (i = 0; i < COUNT(messages); i++) {
-		struct build in = inner(b, 16);
+		struct build in = inner(b);
 
 		if (!selected(i, flag, index))
 			continue;
-		add32(&in, i + 1);
-		add32(&in, messages[i].status);
-		add_data(&in, messages[i].pdu, messages[i].len);
+		fields(&in, 0, "uud", i + 1, messages[i].status,
+		       messages[i].pdu, messages[i].len);
 		add_inner(b, &in);
-		if (messages[i].status == 0)
-			messages[i].status = 1;	/* new, then read */
 	}
-	return SUCCESS;
+	for (i = 0; i < COUNT(messages); i++)	/* new, then read */
+		if (selected(i, flag, index) &&
+		    messages[i].status == 0)
+			messages[i].status = 1;
 }
 
-static unsigned sms_send(struct request *rq, struct build *b)
+static unsigned send_message_pdu(struct request *rq)
 {
-	unsigned status = not_ready();
-	size_t len;
-
-	if (status)
-		return status;
+	/* the record is a structure of its own, behind the format */
+	follow(rq, 4, 8, field(rq, 4), field(rq, 8));
 	if (field(rq, 0))
 		return SMS_FORMAT;
-	/* the record is a structure of its own, behind the format */
-	follow(rq, 4, 0, 8, &len);
-	if (!sound(rq) || !len)
+	if (!sound(rq) || !field(rq, 8))
 		return INVALID;
+	if (no_network())
+		return no_network();
 	if (!registered())
 		return NOT_REGISTERED;
-	start(b, 4);
-	add32(b, ++reference);
+	reference++;
 	return SUCCESS;
 }
 
-static unsigned sms_delete(struct request *rq, struct build *b)
+static void show_reference(struct build *b)
 {
-	unsigned flag = field(rq, 0), index = field(rq, 4), n = 0, i;
+	fields(b, 0, "u", reference);
+}
 
-	start(b, 0);
-	if (sms_ready())
-		return sms_ready();
-	if (flag > 5)
-		return INVALID;
-	for (i = 0; i < COUNT(messages); i++)
-		if (selected(i, flag, index)) {
+static unsigned delete_messages(struct request *rq)
+{
+	unsigned flag = field(rq, 0), index = field(rq, 4), i;
+	unsigned status = check_selection(flag, index);
+
+	for (i = 0; i < COUNT(messages) && !status; i++)
+		if (selected(i, flag, index))
 			messages[i].len = 0;
-			n++;
-		}
-	return n || flag != 1 ? SUCCESS : BAD_INDEX;
+	return status;
 }
 
-static unsigned sms_store_status(struct request *rq, struct build *b)
+static void show_store(struct build *b)
 {
-	(void)rq;
-	if (sms_ready())
-		return sms_ready();
-	start(b, 8);
-	add32(b, newest ? 2 : 0);		/* new message */
-	add32(b, newest);
-	return SUCCESS;
+	/* new message: the first */
+	fields(b, 0, "uu", 2, 1);
 }
 
-/* ---- Microsoft's extensions, Quectel's switch ------------------------- */
+/* ---- Microsoft's extensions, Quectel's switch ------------------------ */
 
-static unsigned device_caps_v3(struct request *rq, struct build *b)
+static void show_caps_ext(struct build *b)
+{
+	fields(b, 0, "uuuuuuuuttttu", CAPS, SESSIONS, "", imei, firmware(),
+	       model, 0);
+}
+
+static void show_caps_v3(struct build *b)
 {
 	static const unsigned char bands[] = { 1, 0, 3, 0, 7, 0, 20, 0 };
-	static const unsigned char none[1];
 
-	(void)rq;
-	start(b, 48);
-	add32(b, 1);
-	add32(b, 1);
-	add32(b, 1);
-	add32(b, 2);
-	add32(b, 0x3f);
-	add32(b, 3);
-	add32(b, 3);
-	add64(b, 0);				/* no 5G subclass */
-	add32(b, SESSIONS);
-	add32(b, 0);				/* executor */
-	add32(b, 0);				/* WCDMA band classes */
-	add_tlv(b, 11, bands, sizeof(bands));	/* LTE, then NR */
-	add_tlv(b, 11, none, 0);
+	fields(b, 0, "uuuuuuuquuu", CAPS, 0ull, SESSIONS, 0, 0);
+	add_tlv(b, 11, bands, sizeof(bands));	/* LTE; no NR */
+	add_tlv(b, 11, bands, 0);
 	add_text_tlv(b, "");
-	add_text_tlv(b, "013937001234564");
-	add_text_tlv(b, "SWI9X15C_05.05.58.00");
-	add_text_tlv(b, "EM7355");
-	return SUCCESS;
+	add_text_tlv(b, imei);
+	add_text_tlv(b, revision);
+	add_text_tlv(b, model);
 }
 
 /* Both sides name what they have; the lower MBIMEx version counts. */
-static unsigned version(struct request *rq, struct build *b)
+static unsigned ask_version(struct request *rq)
 {
 	unsigned asked = get16(rq->info + 2) >> 8;
-	unsigned most = opt.mbimex > 1 ? (unsigned)opt.mbimex : 1;
 
 	if (opt.mbimex > 1)
-		m.version = asked < most ? asked : most;
-	if (m.version < 1)
-		m.version = 1;
-	start(b, 4);
-	add32(b, 0x0100 | m.version << 24);
+		m.version = asked < 1 ? 1 : asked < (unsigned)opt.mbimex ?
+			asked : (unsigned)opt.mbimex;
 	return SUCCESS;
 }
 
-static unsigned quectel_radio(struct request *rq, struct build *b)
+static void show_version(struct build *b)
 {
-	if (rq->set && field(rq, 0) > 1)
+	/* 1.0, and BCD too */
+	fields(b, 0, "u", 0x0100 | m.version << 24);
+}
+
+static unsigned set_quectel(struct request *rq)
+{
+	if (field(rq, 0) > 1)
 		return INVALID;
-	if (rq->set) {				/* on is what unlocks */
-		m.fcc = m.fcc && !field(rq, 0);
-		switch_radio((int)field(rq, 0));
-	}
-	start(b, 4);
-	add32(b, m.fcc ? 4 : (unsigned)m.sw);
+	m.fcc = m.fcc && !field(rq, 0);		/* on is what unlocks */
+	switch_radio((int)field(rq, 0));
 	return SUCCESS;
 }
 
-/* ---- QMI over MBIM ---------------------------------------------------- */
+static void show_quectel(struct build *b)
+{
+	fields(b, 0, "u", m.fcc ? 4 : m.sw);
+}
+
+/* ---- QMI over MBIM --------------------------------------------------- */
 
 enum qmi_error {
-	QMI_MALFORMED = 1, QMI_IDS_EXHAUSTED = 5, QMI_BAD_CLIENT = 7,
-	QMI_BAD_HANDLE = 9, QMI_CALL_FAILED = 14, QMI_OUT_OF_CALL = 15,
-	QMI_MISSING = 17, QMI_NO_EFFECT = 26, QMI_BAD_SERVICE = 31,
-	QMI_INVALID = 48, QMI_TRANSITION = 60, QMI_BAD_COMMAND = 71,
-	QMI_NO_INFORMATION = 74,
+	QMI_IDS_EXHAUSTED = 5, QMI_BAD_CLIENT = 7, QMI_BAD_HANDLE = 9,
+	QMI_CALL_FAILED = 14, QMI_OUT_OF_CALL = 15, QMI_MISSING = 17,
+	QMI_NO_EFFECT = 26, QMI_BAD_SERVICE = 31, QMI_INVALID = 48,
+	QMI_TRANSITION = 60, QMI_BAD_COMMAND = 71, QMI_NO_INFORMATION = 74,
 };
 
 enum { CTL, WDS, DMS, NAS, WMS = 5, UIM = 0x0b, WDA = 0x1a };
 
 struct qmi {
 	unsigned service, client, message;
-	const unsigned char *tlvs;
+	const unsigned char *tlvs;	/* of the request */
 	size_t len;
 	unsigned char *out;		/* TLVs of the answer */
-	size_t n, tlv;
+	size_t n;
 };
 
-static void q8(struct qmi *q, unsigned v)
+/* 1, 2, 4: so many bytes; s: text; p: text behind its length */
+static void tlv(struct qmi *q, unsigned type, const char *format, ...)
 {
-	q->out[q->n++] = (unsigned char)v;
-}
+	size_t start = q->n, bytes;
+	const char *text;
+	unsigned v;
+	va_list ap;
 
-static void q16(struct qmi *q, unsigned v)
-{
-	put16(q->out + q->n, v);
-	q->n += 2;
-}
-
-static void q32(struct qmi *q, unsigned v)
-{
-	put32(q->out + q->n, v);
-	q->n += 4;
-}
-
-static void q_open(struct qmi *q, unsigned type)
-{
-	q8(q, type);
-	q->tlv = q->n;
-	q16(q, 0);
-}
-
-static void q_close(struct qmi *q)
-{
-	put16(q->out + q->tlv, (unsigned)(q->n - q->tlv - 2));
-}
-
-static void q_text(struct qmi *q, const char *text)
-{
-	while (*text)
-		q8(q, (unsigned char)*text++);
-}
-
-static void q_number(struct qmi *q, unsigned type, unsigned bytes, unsigned v)
-{
-	q_open(q, type);
-	while (bytes--) {
-		q8(q, v & 0xff);
-		v >>= 8;
+	q->n += 3;
+	va_start(ap, format);
+	for (; *format; format++) {
+		if (*format == 's' || *format == 'p') {
+			text = va_arg(ap, const char *);
+			bytes = strlen(text) & 0xff;
+			if (*format == 'p')
+				q->out[q->n++] = (unsigned char)bytes;
+			memcpy(q->out + q->n, text, bytes);
+			q->n += bytes;
+			continue;
+		}
+		v = va_arg(ap, unsigned);
+		for (bytes = (size_t)(*format - '0'); bytes; bytes--) {
+			q->out[q->n++] = v & 0xff;
+			v >>= 8;
+		}
 	}
-	q_close(q);
-}
-
-static void q_string(struct qmi *q, unsigned type, const char *text)
-{
-	q_open(q, type);
-	q_text(q, text);
-	q_close(q);
+	va_end(ap);
+	q->out[start] = (unsigned char)type;
+	put16(q->out + start + 1, (unsigned)(q->n - start - 3));
 }
 
 /* The value of a TLV in the request, at least so long; or NULL. */
-static const unsigned char *q_find(const struct qmi *q, unsigned type,
-				   size_t least)
+static const unsigned char *find_tlv(const struct qmi *q, unsigned type,
+				     size_t least)
 {
 	size_t at = 0, len;
 
@@ -2203,33 +2109,21 @@ static unsigned find_client(unsigned service, unsigned id)
 
 	for (i = 0; i < COUNT(m.clients); i++)
 		if (m.clients[i].id == id && m.clients[i].service == service)
-			return i;
-	return COUNT(m.clients);
+			break;
+	return i;
 }
 
 static unsigned ctl_versions(struct qmi *q)
 {
-	static const unsigned char list[][3] = {
-		{ CTL, 1, 5 }, { WDS, 1, 36 }, { DMS, 1, 14 }, { NAS, 1, 25 },
-		{ WMS, 1, 10 }, { UIM, 1, 11 }, { WDA, 1, 5 },
-	};
-	unsigned i;
-
-	q_open(q, 0x01);
-	q8(q, COUNT(list));
-	for (i = 0; i < COUNT(list); i++) {
-		q8(q, list[i][0]);
-		q16(q, list[i][1]);
-		q16(q, list[i][2]);
-	}
-	q_close(q);
+	tlv(q, 0x01, "1122122122122122122122", 7, CTL, 1, 5, WDS, 1, 36,
+	    DMS, 1, 14, NAS, 1, 25, WMS, 1, 10, UIM, 1, 11, WDA, 1, 5);
 	return 0;
 }
 
 static unsigned ctl_allocate(struct qmi *q)
 {
-	const unsigned char *p = q_find(q, 0x01, 1);
-	unsigned id = (unsigned)opt.client, i;
+	const unsigned char *p = find_tlv(q, 0x01, 1);
+	unsigned id = (unsigned)opt.client, i = find_client(0, 0);
 
 	if (!p)
 		return QMI_MISSING;
@@ -2237,20 +2131,19 @@ static unsigned ctl_allocate(struct qmi *q)
 		return QMI_BAD_SERVICE;
 	while (find_client(*p, id) < COUNT(m.clients))
 		id++;
-	i = find_client(0, 0);			/* an empty place */
 	if (id >= (unsigned)(opt.client + opt.clients) || id > 0xfe ||
 	    i == COUNT(m.clients))
 		return QMI_IDS_EXHAUSTED;
 	m.clients[i].service = *p;
 	m.clients[i].id = (unsigned char)id;
 	seen.allocs++;
-	q_number(q, 0x01, 2, *p | id << 8);
+	tlv(q, 0x01, "11", *p, id);
 	return 0;
 }
 
 static unsigned ctl_release(struct qmi *q)
 {
-	const unsigned char *p = q_find(q, 0x01, 2);
+	const unsigned char *p = find_tlv(q, 0x01, 2);
 	unsigned i;
 
 	if (!p)
@@ -2259,10 +2152,10 @@ static unsigned ctl_release(struct qmi *q)
 	if (i == COUNT(m.clients))
 		return QMI_BAD_CLIENT;
 	memset(&m.clients[i], 0, sizeof(m.clients[i]));
-	if (p[0] == WDS)
-		m.pdh = 0;			/* the call was its client's */
+	if (p[0] == WDS && p[1] == m.caller)
+		m.pdh = 0;			/* the call goes with it */
 	seen.releases++;
-	q_number(q, 0x01, 2, p[0] | (unsigned)p[1] << 8);
+	tlv(q, 0x01, "11", p[0], p[1]);
 	return 0;
 }
 
@@ -2276,46 +2169,38 @@ static unsigned ctl_sync(struct qmi *q)
 
 static unsigned dms_capabilities(struct qmi *q)
 {
-	q_open(q, 0x01);
-	q32(q, 50000000);
-	q32(q, 100000000);
-	q8(q, 2);				/* packet service */
-	q8(q, 2);				/* SIM supported */
-	q8(q, 3);
-	q8(q, 4);				/* GSM, UMTS, LTE */
-	q8(q, 5);
-	q8(q, 8);
-	q_close(q);
+	/* rates, packet service, SIM; GSM, UMTS, LTE */
+	tlv(q, 0x01, "44111111", 50000000, 100000000, 2, 2, 3, 4, 5, 8);
 	return 0;
 }
 
 static unsigned dms_strings(struct qmi *q)
 {
-	q_string(q, 0x01, q->message == 0x21 ? "Sierra Wireless, Incorporated" :
-		 q->message == 0x22 ? "EM7355" :
-		 q->message == 0x23 ? "SWI9X15C_05.05.58.00 r27044" :
-		 q->message == 0x24 ? "15550100" : "1.0");
+	tlv(q, 0x01, "s", q->message == 0x21 ?
+	    "Sierra Wireless, Incorporated" : q->message == 0x22 ? model :
+	    q->message == 0x23 ? "SWI9X15C_05.05.58.00 r27044" :
+	    q->message == 0x24 ? "15550100" : "1.0");
 	return 0;
 }
 
 static unsigned dms_ids(struct qmi *q)
 {
-	q_string(q, 0x10, "0");
-	q_string(q, 0x11, "013937001234564");
-	q_string(q, 0x12, "01393700123456");
+	tlv(q, 0x10, "s", "0");
+	tlv(q, 0x11, "s", imei);
+	tlv(q, 0x12, "s", "01393700123456");
 	return 0;
 }
 
 static unsigned dms_get_mode(struct qmi *q)
 {
-	q_number(q, 0x01, 1, !m.sw);		/* online, low power */
-	q_number(q, 0x11, 1, !m.hw);
+	tlv(q, 0x01, "1", !m.sw);		/* online, low power */
+	tlv(q, 0x11, "1", !m.hw);
 	return 0;
 }
 
 static unsigned dms_set_mode(struct qmi *q)
 {
-	const unsigned char *p = q_find(q, 0x01, 1);
+	const unsigned char *p = find_tlv(q, 0x01, 1);
 
 	if (!p)
 		return QMI_MISSING;
@@ -2330,74 +2215,54 @@ static unsigned dms_set_mode(struct qmi *q)
 static unsigned dms_fcc(struct qmi *q)
 {
 	(void)q;
-	m.fcc = 0;
+	m.fcc = 0;				/* the radio stays off */
 	return 0;
 }
 
-static const unsigned char compositions[] = {	/* golden-vectors.md, V6 */
-	6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22
-};
+static const char compositions[] =		/* golden-vectors.md, V6 */
+	"\6\7\10\11\12\13\14\15\16\17\20\21\22\23\24\25\26";
 
 static unsigned dms_usb(struct qmi *q)
 {
-	unsigned i;
-
-	q_number(q, 0x10, 1, m.usb);
-	q_open(q, 0x11);
-	q8(q, COUNT(compositions));
-	for (i = 0; i < COUNT(compositions); i++)
-		q8(q, compositions[i]);
-	q_close(q);
+	tlv(q, 0x10, "1", m.usb);
+	tlv(q, 0x11, "p", compositions);
 	return 0;
 }
 
 static unsigned dms_set_usb(struct qmi *q)
 {
-	const unsigned char *p = q_find(q, 0x01, 1);
+	const unsigned char *p = find_tlv(q, 0x01, 1);
 
 	if (!p)
 		return QMI_MISSING;
-	if (!memchr(compositions, *p, sizeof(compositions)))
+	if (!*p || !strchr(compositions, *p))
 		return QMI_INVALID;
 	m.usb = *p;
 	return 0;
 }
 
-static void q_network(struct qmi *q, unsigned type)
-{
-	q_open(q, type);
-	q16(q, 1);				/* MCC 001, MNC 01 */
-	q16(q, 1);
-	q8(q, (unsigned)(strlen(opt.opertext) & 0xff));
-	q_text(q, opt.opertext);
-	q_close(q);
-}
-
 static unsigned nas_serving_system(struct qmi *q)
 {
-	q_open(q, 0x01);
-	q8(q, registered() ? 1 : m.reg == SEARCHING ? 2 :
-	   m.reg == DENIED ? 3 : 0);
-	q8(q, registered() ? 1 : 2);		/* circuit, packet */
-	q8(q, m.attached ? 1 : 2);
-	q8(q, registered() ? 2 : 0);		/* 3GPP */
-	q8(q, 1);
-	q8(q, registered() ? 8 : 0);		/* LTE */
-	q_close(q);
-	if (!registered())
+	int on = registered();
+
+	/* state, CS, PS, 3GPP, one radio: LTE */
+	tlv(q, 0x01, "111111", on ? 1 : m.reg == SEARCHING ? 2 :
+	    m.reg == DENIED ? 3 : 0, on ? 1 : 2, m.attached ? 1 : 2,
+	    on ? 2 : 0, 1, on ? 8 : 0);
+	if (!on)
 		return 0;
-	q_number(q, 0x10, 1, m.reg == HOME);
-	q_network(q, 0x12);
-	q_number(q, 0x1c, 2, 0xfffe);
-	q_number(q, 0x1d, 4, 0x01a2b3c4);
-	q_number(q, 0x24, 2, 12345);
+	tlv(q, 0x10, "1", m.reg == HOME);	/* 0: roaming */
+	tlv(q, 0x12, "22p", 1, 1, opt.opertext);
+	tlv(q, 0x1c, "2", 0xfffe);		/* LAC, cell, TAC */
+	tlv(q, 0x1d, "4", 0x01a2b3c4);
+	tlv(q, 0x24, "2", 12345);
 	return 0;
 }
 
 static unsigned nas_home_network(struct qmi *q)
 {
-	q_network(q, 0x01);
-	q_number(q, 0x12, 2, 1);
+	tlv(q, 0x01, "22p", 1, 1, opt.opertext);
+	tlv(q, 0x12, "11", 1, 0);
 	return 0;
 }
 
@@ -2405,49 +2270,26 @@ static unsigned nas_signal(struct qmi *q)
 {
 	if (!registered())
 		return QMI_NO_INFORMATION;
-	q_open(q, 0x14);			/* LTE */
-	q8(q, (unsigned)(2 * (int)m.rssi - 113) & 0xff);
-	q8(q, (unsigned)-9 & 0xff);		/* RSRQ dB */
-	q16(q, (unsigned)-101 & 0xffff);	/* RSRP dBm */
-	q16(q, 132);				/* SNR, tenths of a dB */
-	q_close(q);
+	/* LTE: RSSI, RSRQ, RSRP, SNR in tenths */
+	tlv(q, 0x14, "1122", 2 * m.rssi - 113, -9, -101, 132);
 	return 0;
 }
 
 static unsigned uim_card_status(struct qmi *q)
 {
-	int there = m.sim == 1;
-	int blocked = m.pin_enabled && !m.pin_tries;
+	int there = m.sim == 1, blocked = m.pin_enabled && !m.pin_tries;
+	unsigned pin1 = blocked ? 4 : !m.pin_enabled ? 3 : pin_locked() ? 1 : 2;
+	unsigned app = blocked ? 3 : pin_locked() ? 2 : 7;
 
-	q_open(q, 0x10);
-	q16(q, there ? 0 : 0xffff);		/* primary GW application */
-	q16(q, 0xffff);
-	q16(q, 0xffff);
-	q16(q, 0xffff);
-	q8(q, 1);
-	q8(q, there ? 1 : m.sim == 3 ? 2 : 0);	/* present, error, absent */
-	q8(q, 0);
-	q8(q, 3);				/* UPIN, UPUK tries */
-	q8(q, 10);
-	q8(q, 0);
-	q8(q, (unsigned)there);
-	if (there) {
-		q8(q, 2);			/* USIM */
-		q8(q, blocked ? 3 : pin_locked() ? 2 : 7);
-		q8(q, 2);			/* no personalization */
-		q8(q, 11);
-		q16(q, 0);
-		q8(q, 7);
-		q_text(q, "\xa0\x01\x01\x01\x87\x10\x02");
-		q8(q, 0);
-		q8(q, blocked ? 4 : !m.pin_enabled ? 3 : pin_locked() ? 1 : 2);
-		q8(q, m.pin_tries);
-		q8(q, m.puk_tries);
-		q8(q, 1);			/* PIN2 */
-		q8(q, 3);
-		q8(q, 10);
-	}
-	q_close(q);
+	/*
+	 * Four indices, one card with its UPIN, one application: USIM, state,
+	 * personalization (4), id, PIN1 (4), PIN2 (3).
+	 */
+	tlv(q, 0x10, there ? "22221111111111111p1111111" : "22221111111",
+	    there ? 0 : 0xffff, 0xffff, 0xffff, 0xffff, 1,
+	    there ? 1 : m.sim == 3 ? 2 : 0, 0, 3, 10, 0, there, 2, app, 2, 11,
+	    0, 0, "\xa0\1\1\1\x87\x10\2", 0, pin1, m.pin_tries, m.puk_tries,
+	    1, 3, 10);
 	return 0;
 }
 
@@ -2455,25 +2297,29 @@ static unsigned wds_start(struct qmi *q)
 {
 	if (m.pdh)
 		return QMI_NO_EFFECT;
-	if (not_ready() || !registered() || opt.nwerror) {
-		q_number(q, 0x10, 2, opt.nwerror ? 1 : 3);
-		if (opt.nwerror)		/* 6: as 3GPP counts */
-			q_number(q, 0x11, 4, 6 | (unsigned)opt.nwerror << 16);
+	if (opt.nwerror) {			/* 6: as 3GPP counts */
+		tlv(q, 0x10, "2", 1);
+		tlv(q, 0x11, "22", 6, (unsigned)opt.nwerror);
 		return QMI_CALL_FAILED;
 	}
-	attach();
+	if (no_network() || !registered()) {
+		tlv(q, 0x10, "2", 3);		/* no service */
+		return QMI_CALL_FAILED;
+	}
+	attach(1);
 	m.pdh = 0xe1a2b3c4;
-	q_number(q, 0x01, 4, m.pdh);
+	m.caller = q->client;
+	tlv(q, 0x01, "4", m.pdh);
 	return 0;
 }
 
 static unsigned wds_stop(struct qmi *q)
 {
-	const unsigned char *p = q_find(q, 0x01, 4);
+	const unsigned char *p = find_tlv(q, 0x01, 4);
 
 	if (!p)
 		return QMI_MISSING;
-	if (!m.pdh)
+	if (!m.pdh || q->client != m.caller)
 		return QMI_NO_EFFECT;
 	if (get32(p) != m.pdh && get32(p) != 0xffffffff)
 		return QMI_BAD_HANDLE;
@@ -2483,7 +2329,7 @@ static unsigned wds_stop(struct qmi *q)
 
 static unsigned wds_status(struct qmi *q)
 {
-	q_number(q, 0x01, 1, m.pdh ? 2 : 1);
+	tlv(q, 0x01, "1", m.pdh ? 2 : 1);
 	return 0;
 }
 
@@ -2491,17 +2337,17 @@ static unsigned wds_settings(struct qmi *q)
 {
 	if (!m.pdh)
 		return QMI_OUT_OF_CALL;
-	q_number(q, 0x15, 4, 0xc0000235);	/* 192.0.2.53, .54 */
-	q_number(q, 0x16, 4, 0xc0000236);
-	q_number(q, 0x1e, 4, 0x0a000002);	/* 10.0.0.2, of /30 */
-	q_number(q, 0x20, 4, 0x0a000001);
-	q_number(q, 0x21, 4, 0xfffffffc);
-	q_number(q, 0x29, 4, 1500);
-	q_number(q, 0x2b, 1, 4);
+	tlv(q, 0x15, "4", 0xc0000235);		/* 192.0.2.53, .54 */
+	tlv(q, 0x16, "4", 0xc0000236);
+	tlv(q, 0x1e, "4", 0x0a000002);		/* 10.0.0.2/30 */
+	tlv(q, 0x20, "4", 0x0a000001);
+	tlv(q, 0x21, "4", 0xfffffffc);
+	tlv(q, 0x29, "4", 1500);
+	tlv(q, 0x2b, "1", 4);
 	return 0;
 }
 
-static const struct qmi_message {
+static const struct {
 	unsigned service, message;
 	unsigned (*run)(struct qmi *);
 } qmi_messages[] = {
@@ -2530,7 +2376,8 @@ static int qmi_sound(const struct request *rq, size_t head)
 		    rq->len >= 3 ? get16(p + 1) : 0, rq->len);
 		return 0;
 	}
-	if (p[3] || p[6] || !p[7] || get16(p + head - 2) != rq->len - head) {
+	if (p[3] || p[6] || (head == 12 ? !p[7] : !get16(p + 7)) ||
+	    get16(p + head - 2) != rq->len - head) {
 		bad("QMI flags, transaction or length");
 		return 0;
 	}
@@ -2555,28 +2402,33 @@ static unsigned run_qmi(const struct request *rq, struct qmi *q)
 	return QMI_BAD_COMMAND;
 }
 
+static struct kept qmux;			/* the frame to answer with */
+
+static void show_qmux(struct build *b)
+{
+	show_kept(b, &qmux);
+}
+
 /*
  * The information buffer is one QMUX frame, exactly.  A frame that is not,
  * and a client that was not allocated, an EM7355 answers with MBIM status 2
- * and no frame (golden-vectors.md, A1 and A2).
+ * and no frame (golden-vectors.md, A1 and A2).  The head is QMUX (6), flags,
+ * transaction (1 byte for CTL, else 2), message, length.
  */
-static unsigned qmi(struct request *rq, struct build *b)
+static unsigned take_qmi(struct request *rq)
 {
 	const unsigned char *p = rq->info;
-	size_t head = rq->len > 4 && p[4] == CTL ? 12 : 13, wide = head - 12;
-	unsigned char *out = b->base;
-	struct qmi q = { .out = out + head + 7 };
+	size_t head = rq->qmi_service ? 13 : 12;
+	unsigned char *out = qmux.bytes;
+	struct qmi q = { .service = rq->qmi_service,
+			 .message = rq->qmi_message, .out = out + head + 7 };
 	unsigned error;
 
-	if (!qmi_sound(rq, head))
+	if (!qmi_sound(rq, head) || (q.service && opt.badqmi))
 		return FAILURE;
-	q.service = p[4];
 	q.client = p[5];
-	q.message = get16(p + 8 + wide);
 	q.tlvs = p + head;
 	q.len = rq->len - head;
-	if (q.service && opt.badqmi)
-		return FAILURE;
 	if (q.service && (!q.client || find_client(q.service, q.client) ==
 			  COUNT(m.clients))) {
 		bad("QMI client %02x:%02x is not allocated", q.service,
@@ -2584,173 +2436,56 @@ static unsigned qmi(struct request *rq, struct build *b)
 		return FAILURE;
 	}
 	error = run_qmi(rq, &q);
-	q.n += head + 7;
-	out[0] = 1;
-	put16(out + 1, (unsigned)q.n - 1);
+	qmux.len = head + 7 + q.n;
+	memcpy(out, p, head);
+	put16(out + 1, (unsigned)qmux.len - 1);
 	out[3] = 0x80;				/* from the service */
-	out[4] = p[4];
-	out[5] = p[5];
-	out[6] = q.service ? 2 : 1;		/* response */
-	out[7] = p[7];
-	out[7 + wide] = p[7 + wide];
-	put16(out + 8 + wide, q.message);
-	put16(out + 10 + wide, (unsigned)(q.n - head));
+	out[6] = q.service ? 2 : 1;		/* a response */
+	put16(out + head - 2, (unsigned)(7 + q.n));
 	out[head] = 2;				/* the result comes first */
 	put16(out + head + 1, 4);
 	put16(out + head + 3, error != 0);
 	put16(out + head + 5, error);
-	b->end = q.n;
 	return SUCCESS;
 }
 
-/* ---- which services there are, and what the host wants to hear ---------- */
+/* ---- the commands ---------------------------------------------------- */
 
-static const unsigned cids[SERVICES] = {	/* a bit for each CID */
-	[BASIC] = 0x1f9fffe, [SMS] = 0x3e, [QMI] = 2, [EXT] = 0x8040,
-	[QUECTEL] = 2,
+static const struct command commands[] = {
+{ BASIC,  1, 1,   0, NULL,         NONE, NULL,                    show_caps },
+{ BASIC,  2, 1,   0, ask_ready,    NONE, NULL,                    show_ready },
+{ BASIC,  3, 1,   0, NULL,         4, set_radio,                  show_radio },
+{ BASIC,  4, 1,   0, need_sim,     24 | VARIABLE, set_pin,        show_pin },
+{ BASIC,  5, 1,   0, need_sim,     NONE, NULL,                    show_pin_list },
+{ BASIC,  6, 1,   0, need_card,    32 | VARIABLE, set_home,       show_home },
+{ BASIC,  7, 1,   0, need_card,    4 | VARIABLE, set_providers,   show_preferred },
+{ BASIC,  8, 1,   4, ask_visible,  NONE, NULL,                    show_visible },
+{ BASIC,  9, 1,   0, NULL,         16 | VARIABLE, set_register,   show_register },
+{ BASIC, 10, 1,   0, NULL,         4, set_packet,                 show_packet },
+{ BASIC, 11, 1,   0, NULL,         12, set_signal,                show_signal },
+{ BASIC, 12, 1,  36, ask_session,  60 | VARIABLE, set_connect,    show_connect },
+{ BASIC, 12, 3,   4, ask_session,  40 | VARIABLE, set_connect,    show_connect },
+{ BASIC, 13, 1,   0, need_card,    60 | VARIABLE, set_context,    show_contexts },
+{ BASIC, 14, 1, NONE, NULL,        0 | VARIABLE, set_activation,  show_activation },
+{ BASIC, 15, 1,  60, ask_ip,       NONE, NULL,                    show_ip },
+{ BASIC, 16, 1,   0, NULL,         NONE, NULL,                    show_services },
+{ BASIC, 19, 1, NONE, NULL,        4 | VARIABLE, subscribe,       show_subscription },
+{ BASIC, 20, 1,   0, NULL,         NONE, NULL,                    show_statistics },
+{ BASIC, 21, 1,   0, NULL,         4, set_switch,                 show_idle_hint },
+{ BASIC, 22, 1,   0, NULL,         4, set_switch,                 show_emergency },
+{ BASIC, 23, 1,   8, ask_session,  8 | VARIABLE, set_filters,     show_filters },
+{ BASIC, 24, 1,   0, NULL,         4 | VARIABLE, set_providers,   show_multicarrier },
+{ SMS,    1, 1,   0, need_card,    12 | VARIABLE, set_sms,        show_sms },
+{ SMS,    2, 1,  12, read_messages, NONE, NULL,                   show_messages },
+{ SMS,    3, 1, NONE, NULL,        12 | VARIABLE, send_message_pdu, show_reference },
+{ SMS,    4, 1, NONE, NULL,        8, delete_messages,            NULL },
+{ SMS,    5, 1,   0, need_card,    NONE, NULL,                    show_store },
+{ QMI,    1, 1, NONE, NULL,        0 | VARIABLE,  take_qmi,       show_qmux },
+{ EXT,    6, 1,   0, NULL,         NONE, NULL,                    show_caps_ext },
+{ EXT,    6, 3,   0, NULL,         NONE, NULL,                    show_caps_v3 },
+{ EXT,   15, 1,   4, ask_version,  NONE, NULL,                    show_version },
+{ QUECTEL, 1, 1,  0, NULL,         4, set_quectel,                show_quectel },
 };
-
-static int find_service(const unsigned char *uuid)
-{
-	int i, n = opt.quectel ? SERVICES : QUECTEL;
-
-	for (i = 0; i < n; i++)
-		if (!memcmp(uuids[i], uuid, 16))
-			return i;
-	return -1;
-}
-
-static unsigned device_services(struct request *rq, struct build *b)
-{
-	unsigned n = opt.quectel ? SERVICES : QUECTEL, i, cid;
-
-	(void)rq;
-	start(b, 8 + 8 * n);			/* MBIM 1.0 §10.5.29 */
-	add32(b, n);
-	add32(b, 0);
-	for (i = 0; i < n; i++) {
-		unsigned count = (unsigned)__builtin_popcount(cids[i]);
-		struct build in = inner(b, 28 + 4 * count);
-
-		add_uuid(&in, uuids[i]);
-		add32(&in, 0);
-		add32(&in, 0);
-		add32(&in, count);
-		for (cid = 1; cid < 32; cid++)
-			if (cids[i] >> cid & 1)
-				add32(&in, cid);
-		add_inner(b, &in);
-	}
-	return SUCCESS;
-}
-
-/* One entry of the list; no CIDs means all of them. */
-static void read_entry(struct request *rq, size_t at, size_t len,
-		       unsigned *wanted)
-{
-	unsigned n = field(rq, at + 16), i, cid;
-	int service = find_service(rq->info + at);
-
-	if (len != 20 + 4 * (size_t)n) {
-		bad("subscribe: %u CIDs in %zu bytes", n, len);
-		rq->wrong = 1;
-		return;
-	}
-	if (service < 0)
-		return;
-	for (i = 0; i < n; i++) {
-		cid = field(rq, at + 20 + 4 * i);
-		wanted[service] |= cid < 32 ? 1u << cid : 0;
-	}
-	if (!n)
-		wanted[service] = ~0u;
-}
-
-static unsigned subscribe(struct request *rq, struct build *b)
-{
-	unsigned wanted[SERVICES] = { 0 }, n = field(rq, 0), i;
-	size_t len;
-
-	if (opt.rejectsub)
-		return NO_DEVICE_SUPPORT;
-	if (n > 32 || 4 + 8 * n > rq->len)
-		return INVALID;
-	rq->end = 4 + 8 * n;
-	for (i = 0; i < n && !rq->wrong; i++) {
-		size_t at = element(rq, 4, i, n, 20);
-
-		follow(rq, 0, 4 + 8 * i, 4, &len);
-		if (!rq->wrong)
-			read_entry(rq, at, len, wanted);
-	}
-	if (!sound(rq))
-		return INVALID;
-	memcpy(m.subscribed, wanted, sizeof(wanted));
-	memcpy(b->base, rq->info, rq->len);	/* what is in force now */
-	b->end = rq->len;
-	return SUCCESS;
-}
-
-/* ---- the commands ------------------------------------------------------ */
-
-#define VARIABLE	0x1000			/* at least so many bytes */
-#define NONE		-1
-
-static const struct command {
-	int service;
-	unsigned cid, version;			/* since which MBIMEx */
-	int query, set;				/* information buffer sizes */
-	unsigned (*run)(struct request *, struct build *);
-} commands[] = {
-	{ BASIC, 1, 1, 0, NONE, device_caps },
-	{ BASIC, 2, 1, 0, NONE, ready_status },
-	{ BASIC, 3, 1, 0, 4, radio_state },
-	{ BASIC, 4, 1, 0, 24 | VARIABLE, pin },
-	{ BASIC, 5, 1, 0, NONE, pin_list },
-	{ BASIC, 6, 1, 0, 32 | VARIABLE, home_provider },
-	{ BASIC, 7, 1, 0, 4 | VARIABLE, provider_lists },
-	{ BASIC, 8, 1, 4, NONE, visible_providers },
-	{ BASIC, 9, 1, 0, 16 | VARIABLE, register_state },
-	{ BASIC, 10, 1, 0, 4, packet_service },
-	{ BASIC, 11, 1, 0, 12, signal_state },
-	{ BASIC, 12, 1, 36, 60 | VARIABLE, connect_session },
-	{ BASIC, 12, 3, 4, 40 | VARIABLE, connect_session },
-	{ BASIC, 13, 1, 0, 60 | VARIABLE, provisioned_contexts },
-	{ BASIC, 14, 1, NONE, 0 | VARIABLE, service_activation },
-	{ BASIC, 15, 1, 60, NONE, ip_configuration },
-	{ BASIC, 16, 1, 0, NONE, device_services },
-	{ BASIC, 19, 1, NONE, 4 | VARIABLE, subscribe },
-	{ BASIC, 20, 1, 0, NONE, packet_statistics },
-	{ BASIC, 21, 1, 0, 4, switches },
-	{ BASIC, 22, 1, 0, 4, switches },
-	{ BASIC, 23, 1, 8, 8 | VARIABLE, packet_filters },
-	{ BASIC, 24, 1, 0, 4 | VARIABLE, provider_lists },
-	{ SMS, 1, 1, 0, 12 | VARIABLE, sms_configuration },
-	{ SMS, 2, 1, 12, NONE, sms_read },
-	{ SMS, 3, 1, NONE, 12 | VARIABLE, sms_send },
-	{ SMS, 4, 1, NONE, 8, sms_delete },
-	{ SMS, 5, 1, 0, NONE, sms_store_status },
-	{ QMI, 1, 1, NONE, 0 | VARIABLE, qmi },
-	{ EXT, 6, 1, 0, NONE, device_caps },
-	{ EXT, 6, 3, 0, NONE, device_caps_v3 },
-	{ EXT, 15, 1, 4, NONE, version },
-	{ QUECTEL, 1, 1, 0, 4, quectel_radio },
-};
-
-/* What a command may carry by the specification, or an error status. */
-static unsigned check_size(const struct request *rq, const struct command *c)
-{
-	int size = rq->set ? c->set : c->query;
-	size_t least = (size_t)(size & ~VARIABLE);
-
-	if (size == NONE)
-		return NO_DEVICE_SUPPORT;
-	if (size & VARIABLE ? rq->len >= least : rq->len == least)
-		return SUCCESS;
-	bad("cid %u %s: %zu bytes, not %zu", rq->cid,
-	    rq->set ? "set" : "query", rq->len, least);
-	return INVALID;
-}
 
 static const struct command *find_command(const struct request *rq)
 {
@@ -2765,39 +2500,45 @@ static const struct command *find_command(const struct request *rq)
 	return found;
 }
 
+/* The status that the plan wants; plain STATUS is for sets, or a step. */
 static unsigned planned_status(const struct request *rq)
 {
-	const struct planned *p = planned(STATUSQ, rq);
+	const struct planned *p = rq->set ? NULL : planned(STATUSQ, rq);
 
-	if (p && !rq->set)
+	if (p)
 		return (unsigned)p->arg;
 	p = planned(STATUS, rq);
-	if (p && (rq->set || (p->kind != AT_CID && p->kind != AT_CMD)))
-		return (unsigned)p->arg;
-	return SUCCESS;
+	return p && (rq->set || (p->step != AT_CID && p->step != AT_CMD)) ?
+		(unsigned)p->arg : SUCCESS;
 }
 
-static void serve_command(struct request *rq)
+static unsigned run_command(struct request *rq)
 {
 	const struct command *c = find_command(rq);
-	struct build b = reply_build();
-	unsigned status = planned_status(rq);
+	int size = !c ? NONE : rq->set ? c->set : c->query;
+	size_t least = (size_t)(size & ~VARIABLE);
+	act *run = !c ? NULL : rq->set ? c->change : c->ask;
 
-	rq->end = 0;
-	if (!status)
-		status = c ? check_size(rq, c) : NO_DEVICE_SUPPORT;
-	if (!status) {
-		int size = rq->set ? c->set : c->query;
-
-		rq->end = (size_t)(size & ~VARIABLE);
-		status = c->run(rq, &b);
-		if (status == PENDING)
-			return;
+	if (rq->set > 1) {
+		wrong(rq, "command type %u", rq->set);
+		return INVALID;
 	}
-	complete(rq, status, b.end);
+	if (planned_status(rq))
+		return planned_status(rq);
+	if (size == NONE)
+		return NO_DEVICE_SUPPORT;
+	if (size & VARIABLE ? rq->len < least : rq->len != least) {
+		wrong(rq, "%s of %zu bytes, not %zu", rq->set ? "set" :
+		      "query", rq->len, least);
+		return INVALID;
+	}
+	rq->command = c;
+	rq->arg = field(rq, 0);			/* often a session id */
+	rq->end = least;
+	return run ? run(rq) : SUCCESS;
 }
 
-/* ---- opening and closing ------------------------------------------------ */
+/* ---- opening and closing --------------------------------------------- */
 
 static void reset_function(void)
 {
@@ -2807,10 +2548,11 @@ static void reset_function(void)
 		m.sessions[id].active = 0;
 	memset(m.clients, 0, sizeof(m.clients));
 	memset(m.subscribed, 0, sizeof(m.subscribed));
-	m.subscribed[BASIC] = ~0u;		/* the default, §10.5 */
+	m.subscribed[BASIC] = ~0u;		/* until the host says else */
 	m.pdh = 0;
 	m.asked_ready = 0;
 	m.version = opt.ex > 1 ? (unsigned)opt.ex : 1;
+	m.opened = 0;
 	forget_answers();
 }
 
@@ -2818,128 +2560,81 @@ static unsigned open_status(const struct request *rq)
 {
 	const struct planned *p = planned(OPENFAIL, rq);
 
-	if (p && opt.openfail > 0) {
-		opt.openfail--;
+	if (p && seen.opens <= p->n)
 		return (unsigned)p->arg;
-	}
-	if (opt.busy > 0) {
-		opt.busy--;
+	if (opt.busy > 0 && seen.opens <= (unsigned)opt.busy)
 		return BUSY;
-	}
 	p = planned(STATUS, rq);
 	return p ? (unsigned)p->arg : SUCCESS;
 }
 
 /* MBIM 1.0 §9.3.1, §9.3.2: both start from nothing. */
-static void serve_open(const struct request *rq, unsigned max)
+static void take_open(const struct request *rq, unsigned max)
 {
-	unsigned char p[16];
-	unsigned status = open_status(rq);
+	unsigned status;
 
 	seen.opens++;
+	status = open_status(rq);
 	if (max < 64) {
 		bad("MaxControlTransfer %u", max);
 		status = INVALID;
 	}
 	reset_function();
-	m.opened = 0;
 	if (opt.maxtransfer && max > (unsigned)opt.maxtransfer) {
-		function_error(rq, MAX_TRANSFER);
+		answer_word(rq, FUNCTION_ERROR, MAX_TRANSFER);
 		return;
 	}
 	m.opened = !status;
-	if (m.opened)
-		m.max = max;
-	header(p, OPEN_DONE, 16, rq->tid);
-	put32(p + 12, status);
-	answer(rq, p, 16);
+	m.max = m.opened ? max : 0;
+	answer_word(rq, OPEN_DONE, status);
 }
 
-static void serve_close(const struct request *rq)
+static void take_close(const struct request *rq)
 {
-	const struct planned *fail = planned(STATUS, rq);
-	unsigned char p[16];
+	const struct planned *p = planned(STATUS, rq);
+	int opened = m.opened;
 
 	seen.closes++;
-	header(p, CLOSE_DONE, 16, rq->tid);
-	/* a D-Link that never opened said Failure here */
-	put32(p + 12, fail ? (unsigned)fail->arg :
-	      m.opened ? SUCCESS : FAILURE);
 	reset_function();
-	m.opened = 0;
-	answer(rq, p, 16);
-	m.max = 0;
+	/* a D-Link that never opened said Failure here */
+	answer_word(rq, CLOSE_DONE, p ? (unsigned)p->arg :
+		    opened ? SUCCESS : FAILURE);
 }
 
-/* ---- from the host: framing ---------------------------------------------- */
+/* ---- from the host: framing ------------------------------------------ */
 
 static struct {
 	unsigned char bytes[LONGEST];
 	size_t len;
-	unsigned tid, total, next;
+	unsigned tid, total, next;	/* total: 0 when nothing is begun */
 	long long since;
 } joined;
 
-static void refuse(struct request *rq, enum protocol_error code,
+static void refuse(const struct request *rq, enum protocol_error code,
 		   const char *why)
 {
 	bad("%s", why);
 	joined.total = 0;
-	function_error(rq, code);
+	answer_word(rq, FUNCTION_ERROR, code);
 }
 
-/* Whether the whole command is there now, in joined.bytes. */
-static int join(struct request *rq, const unsigned char *p, size_t len)
+static void wait_for(unsigned tid)
 {
-	unsigned total = get32(p + 12), current = get32(p + 16);
-	int first = current == 0;
+	unsigned i = 0;
 
-	if (!total || current >= total ||
-	    (!first && (!joined.total || joined.tid != rq->tid ||
-			current != joined.next || total != joined.total)) ||
-	    (first && joined.total)) {
-		refuse(rq, OUT_OF_SEQUENCE, "fragment out of sequence");
-		return 0;
-	}
-	if (first)
-		joined.len = 0;
-	else
-		p += 20, len -= 20;
-	if (len > sizeof(joined.bytes) - joined.len) {
-		refuse(rq, LENGTH_MISMATCH, "command too long");
-		return 0;
-	}
-	memcpy(joined.bytes + joined.len, p, len);
-	joined.len += len;
-	joined.tid = rq->tid;
-	joined.total = total;
-	joined.next = current + 1;
-	joined.since = now;
-	if (joined.next < total)
-		return 0;
-	joined.total = 0;
-	return 1;
+	while (i < waits && waiting[i].silent)
+		i++;
+	seen.overlapped += i < waits;
+	waiting[waits].tid = tid;
+	waiting[waits].silent = 0;
+	waits += waits < COUNT(waiting) - 1;
 }
 
-static void count_waiting(unsigned tid, int command)
-{
-	unsigned i;
-
-	for (i = 0; command && i < waits; i++)
-		if (!waiting[i].silent) {
-			seen.overlapped++;
-			break;
-		}
-	if (waits < COUNT(waiting)) {
-		waiting[waits].tid = tid;
-		waiting[waits++].silent = 0;
-	}
-}
-
-/* MBIM 1.0 §9.3.3 */
+/* A whole command is in joined.bytes (MBIM 1.0 §9.3.3). */
 static void take_command(struct request *rq)
 {
 	const unsigned char *p = joined.bytes;
+	unsigned status;
 
 	if (joined.len < 48 || get32(p + 44) != joined.len - 48) {
 		refuse(rq, LENGTH_MISMATCH, "InformationBufferLength");
@@ -2954,54 +2649,64 @@ static void take_command(struct request *rq)
 	if (rq->service == QMI && rq->len >= 13) {
 		rq->qmi_service = rq->info[4];
 		rq->qmi_message = get16(rq->info + (rq->info[4] ? 9 : 8));
+	} else if (rq->service == QMI && rq->len >= 12) {
+		rq->qmi_message = get16(rq->info + 8);
 	}
 	seen.requests++;
-	count_waiting(rq->tid, 1);
+	wait_for(rq->tid);
 	if (!m.opened || opt.notopened > 0) {
 		opt.notopened -= m.opened;
 		m.opened = 0;
 		seen.notopened++;
-		function_error(rq, NOT_OPENED);
+		answer_word(rq, FUNCTION_ERROR, NOT_OPENED);
 		return;
 	}
-	if (rq->set > 1) {
-		bad("command type %u", rq->set);
-		complete(rq, INVALID, 0);
-		return;
-	}
-	serve_command(rq);
+	status = run_command(rq);
+	if (status != PENDING)
+		complete(rq, status);
 }
 
-static int tid_in_use(unsigned tid)
-{
-	unsigned i;
-
-	for (i = 0; i < waits && waiting[i].tid != tid; i++)
-		;
-	return i < waits;
-}
-
+/* MBIM 1.0 §9.5: in order, and not mixed with other commands. */
 static void take_fragment(struct request *rq, const unsigned char *p,
 			  size_t len)
 {
-	if (len < 20) {
-		refuse(rq, LENGTH_MISMATCH, "command without header");
-		return;
-	}
+	unsigned total = get32(p + 12), current = get32(p + 16);
+	int begun = joined.total != 0;
+
 	if (m.opened && len > m.max) {
 		refuse(rq, LENGTH_MISMATCH, "longer than MaxControlTransfer");
 		return;
 	}
-	if (get32(p + 16) == 0 && tid_in_use(rq->tid)) {
+	if (current == 0 && find_waiting(rq->tid) < waits) {
 		refuse(rq, DUPLICATED_TID, "transaction id in use");
 		return;
 	}
-	if (join(rq, p, len))
+	if (current >= total || begun != (current != 0) ||
+	    (begun && (joined.tid != rq->tid || joined.next != current ||
+		       joined.total != total))) {
+		refuse(rq, OUT_OF_SEQUENCE, "fragment out of sequence");
+		return;
+	}
+	if (!begun)
+		joined.len = 0;
+	else
+		p += 20, len -= 20;
+	if (len > sizeof(joined.bytes) - joined.len) {
+		refuse(rq, LENGTH_MISMATCH, "command too long");
+		return;
+	}
+	memcpy(joined.bytes + joined.len, p, len);
+	joined.len += len;
+	joined.tid = rq->tid;
+	joined.next = current + 1;
+	joined.total = joined.next < total ? total : 0;
+	joined.since = now;
+	if (!joined.total)
 		take_command(rq);
 }
 
 /*
- * ==== the core's interface: bytes in, frames out, time goes on ============
+ * ==== the core's interface: bytes in, frames out, time goes on ===========
  */
 
 /* What the host sent as one message; `len' is what really came. */
@@ -3015,39 +2720,41 @@ static void core_input(const unsigned char *p, size_t len)
 	}
 	rq.type = get32(p);
 	rq.tid = get32(p + 8);
-	rq.number = m.heard += rq.type != COMMAND || len < 20 ||
-		!get32(p + 16);
-	if (!rq.tid) {
+	if (rq.type != COMMAND || len < 20 || !get32(p + 16))
+		m.heard++;
+	rq.number = m.heard;
+	if (!rq.tid)
 		refuse(&rq, UNKNOWN, "transaction id 0");
-	} else if (get32(p + 4) != len) {
-		refuse(&rq, LENGTH_MISMATCH, "MessageLength");
-	} else if (rq.type == OPEN || rq.type == CLOSE) {
-		if (len != (rq.type == OPEN ? 16 : 12)) {
-			refuse(&rq, LENGTH_MISMATCH, rq.type == OPEN ?
-			       "OPEN is 16 bytes" : "CLOSE is 12 bytes");
-			return;
-		}
-		joined.total = 0;
-		waits = 0;			/* it resets all others */
-		count_waiting(rq.tid, 0);
-		if (rq.type == OPEN)
-			serve_open(&rq, get32(p + 12));
-		else
-			serve_close(&rq);
-	} else if (rq.type == COMMAND) {
-		take_fragment(&rq, p, len);
-	} else if (rq.type == HOST_ERROR && len == 16) {
-		seen.host_errors++;
-	} else {
+	else if (rq.type < OPEN || rq.type > HOST_ERROR)
 		refuse(&rq, UNKNOWN, "unknown message type");
+	else if (get32(p + 4) != len)
+		refuse(&rq, LENGTH_MISMATCH, "MessageLength");
+	else if (rq.type == COMMAND ? len < 20 :
+		 len != (rq.type == CLOSE ? 12 : 16))
+		refuse(&rq, LENGTH_MISMATCH, rq.type == CLOSE ?
+		       "CLOSE is 12 bytes" : "OPEN is 16 bytes");
+	else if (rq.type == COMMAND)
+		take_fragment(&rq, p, len);
+	else if (rq.type == HOST_ERROR)
+		seen.host_errors++;
+	else {
+		joined.total = 0;
+		waits = 1;			/* it resets all others */
+		waiting[0].tid = rq.tid;
+		waiting[0].silent = 0;
+		if (rq.type == OPEN)
+			take_open(&rq, get32(p + 12));
+		else
+			take_close(&rq);
 	}
 }
 
-static void core_tick(void)
+static void core_tick(long long time)
 {
 	static long long flooded, wobbled;
 	unsigned i;
 
+	now = time;
 	run_jobs();
 	if (joined.total && now - joined.since > 1250) {
 		struct request rq = { .type = COMMAND, .tid = joined.tid,
@@ -3056,12 +2763,12 @@ static void core_tick(void)
 		refuse(&rq, TIMEOUT_FRAGMENT, "fragments stopped");
 	}
 	if (opt.flood && m.opened && now >= flooded + 2 && queued < 8) {
-		notify(BASIC, 11, body_signal, 0, now);
+		notify(BASIC, 11, show_signal, 0, now);
 		flooded = now;
 	}
 	if (opt.wobble && now >= wobbled + opt.wobble) {
 		m.rssi += m.rssi == (unsigned)opt.rssi ? 1 : -1u;
-		indicate(BASIC, 11, body_signal, 0);
+		indicate(BASIC, 11, show_signal, 0);
 		wobbled = now;
 	}
 	for (i = 0; i < queued; i++)
@@ -3096,15 +2803,17 @@ static struct frame *core_output(const unsigned char **bytes)
 /* The host has it. */
 static void core_taken(struct frame *f)
 {
-	if (f->tid)
-		no_longer_waiting(f->tid);
+	unsigned i = f->tid ? find_waiting(f->tid) : waits;
+
+	if (i < waits)
+		waiting[i] = waiting[--waits];
 	drop_frame((unsigned)(f - frames));
 }
 
-/* Milliseconds until something happens by itself, -1 for never. */
+/* Milliseconds until something happens by itself. */
 static int core_wait(void)
 {
-	long long soonest = now + 3600000;
+	long long soonest = now + 60000;
 	unsigned i;
 
 	for (i = 0; i < queued; i++)
@@ -3117,7 +2826,7 @@ static int core_wait(void)
 		soonest = joined.since + 1251;
 	if (opt.wobble && now + opt.wobble < soonest)
 		soonest = now + opt.wobble;
-	if (opt.flood && m.opened && now + 2 < soonest)
+	if (opt.flood && m.opened)
 		soonest = now + 2;
 	return soonest <= now ? 0 : (int)(soonest - now);
 }
@@ -3137,15 +2846,28 @@ static void core_hangup(void)
 static void core_unplug(void)
 {
 	reset_function();
-	njobs = 0;
-	m.opened = 0;
+	waits = 0;
+	joined.total = 0;
 	queued = 0, stored = 0, notes = 0;
 }
 
-static void core_init(void)
+static void start_session(unsigned id)
 {
+	if (id >= SESSIONS)
+		return;
+	m.reg = HOME;
+	m.attached = 1;
+	m.sessions[id].active = 1;
+	m.sessions[id].ip_type = 1;
+	memcpy(m.sessions[id].context, internet, 16);
+}
+
+static void core_init(long long time)
+{
+	const char *pin = *opt.pin ? opt.pin : "1234";
 	long i;
 
+	now = time;
 	m.hw = opt.hwradio != 0;
 	m.fcc = opt.fcc != 0;
 	m.sw = opt.radio >= 0 ? opt.radio != 0 : !m.fcc;
@@ -3154,31 +2876,24 @@ static void core_init(void)
 	m.pin_enabled = *opt.pin != 0;
 	m.pin_tries = (unsigned)opt.attempts;
 	m.puk_tries = 10;
-	snprintf(m.pin, sizeof(m.pin), "%s", *opt.pin ? opt.pin : "1234");
+	m.pin.len = to_utf16(m.pin.bytes, sizeof(m.pin.bytes), pin);
 	m.rssi = (unsigned)opt.rssi;
 	m.usb = (unsigned)opt.usb;
 	m.reg_mode = 1;
-	home.state = 1;
-	strcpy(home.id, networks[0][0]);
+	center.len = to_utf16(center.bytes, sizeof(center.bytes), "+15550000");
 	contexts[0].id = 1;
 	memcpy(contexts[0].type, internet, 16);
-	strcpy(contexts[0].apn, "internet");
+	contexts[0].apn.len = to_utf16(contexts[0].apn.bytes, 100, "internet");
 	add_message(0, 0, "059151550000040891515510000000621112900043000B"
 		    "E8329BFD06B5DFE4721B");	/* "hello modem" */
 	add_message(1, 1, "05915155000004089151551099000062111290104300"
 		    "086F3619E42EDFE7");	/* "old news" */
-	newest = 1;
 	reset_function();
 	if (opt.simdelay && !strcmp(opt.sim, "ready"))
 		after(opt.simdelay, card_ready, NULL);
 	search(NULL);
-	if (opt.session >= 0 && opt.session < SESSIONS) {
-		m.reg = HOME;
-		m.attached = 1;
-		m.sessions[opt.session].active = 1;
-		m.sessions[opt.session].ip_type = 1;
-		memcpy(m.sessions[opt.session].context, internet, 16);
-	}
+	if (opt.session >= 0)
+		start_session((unsigned)opt.session);
 	m.opened = opt.opened || opt.session >= 0;
 	m.max = m.opened ? 4096 : 0;
 	for (i = 0; i < opt.behind; i++)
@@ -3199,7 +2914,9 @@ static void core_report(FILE *f)
 				m.clients[i].id);
 			comma = ",";
 		}
-	fprintf(f, m.pdh ? "\npdh=0x%08x" : "\npdh=", m.pdh);
+	fprintf(f, "\npdh=");
+	if (m.pdh)
+		fprintf(f, "0x%08x", m.pdh);
 	fprintf(f, "\nsessions=");
 	for (comma = "", i = 0; i < SESSIONS; i++)
 		if (m.sessions[i].active) {
@@ -3218,7 +2935,7 @@ static void core_report(FILE *f)
 }
 
 /*
- * ==== the doors: how a host reaches the core ==============================
+ * ==== the doors: how a host reaches the core =============================
  */
 
 static struct door {
@@ -3229,20 +2946,16 @@ static struct door {
 	size_t in_len, sent;
 	int sending;
 	long long since, next;		/* last input, next piece out */
-} socket_door = { .fd = -1, .listener = -1, .slave = -1 },
-  pty_door = { .fd = -1, .listener = -1, .slave = -1, .is_pty = 1 };
+} doors[2] = {
+	{ .fd = -1, .listener = -1 },
+	{ .fd = -1, .listener = -1, .is_pty = 1 },
+};
 
 static struct door *host;		/* who gets the answers */
 static FILE *log_file;
 static const char *report_path;
 static int once, finished;
 static volatile sig_atomic_t want_report, want_end;
-
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "modem: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static long long clock_ms(void)
 {
@@ -3330,54 +3043,35 @@ static int unread(const struct door *d)
 	struct pollfd p = { .fd = d->fd };
 	int n = 0;
 
-	if (d->is_pty || ioctl(d->fd, SIOCOUTQ, &n))
+	if (d->is_pty || ioctl(d->fd, TIOCOUTQ, &n))
 		return 0;
 	return n > 0 || poll(&p, 1, 0) > 0;
 }
 
-/*
- * Send what is due, one frame at a time: like cdc-wdm, the next is fetched
- * when the client has read the last.  Whether all was sent and read.
- */
-static int door_output(struct door *d)
+/* A piece of the frame; whether there is more to do now. */
+static int send_piece(struct door *d, const unsigned char *p, size_t len)
 {
-	const unsigned char *p;
-	struct frame *f;
 	size_t n;
 	ssize_t done;
 
-	while (d == host && d->fd >= 0 && (f = core_output(&p))) {
-		if (d->sending && d->sent == f->len) {
-			if (unread(d))
-				return 0;
-			core_taken(f);
-			d->sending = 0;
-			continue;
-		}
-		if (f->hangup) {
-			core_unplug();
-			hang_up(d);
-			return 1;
-		}
-		if (d->sending && now < d->next)
-			return 0;
-		if (!d->sending)
-			d->sent = 0;
-		n = f->len - d->sent;
-		if (opt.drip && n > (d->is_pty ? 1 : 7))
-			n = d->is_pty ? 1 : 7;
-		if (d->is_pty)
-			done = write(d->fd, p + d->sent, n);
-		else
-			done = send(d->fd, p + d->sent, n, MSG_NOSIGNAL);
-		if (done < 0)
-			return 0;
-		d->sending = 1;
-		d->sent += (size_t)done;
-		d->next = now + opt.drip;
-		if (d->sent == f->len)
-			log_frame('<', p, f->len);
-	}
+	if (!d->sending)
+		d->sent = 0;
+	else if (now < d->next)
+		return 0;
+	n = len - d->sent;
+	if (opt.drip && n > (d->is_pty ? 1 : 7))
+		n = d->is_pty ? 1 : 7;
+	if (d->is_pty)
+		done = write(d->fd, p + d->sent, n);
+	else
+		done = send(d->fd, p + d->sent, n, MSG_NOSIGNAL);
+	if (done < 0)
+		return 0;
+	d->sending = 1;
+	d->sent += (size_t)done;
+	d->next = now + opt.drip;
+	if (d->sent == len)
+		log_frame('<', p, len);
 	return 1;
 }
 
@@ -3393,16 +3087,50 @@ static void socket_gone(struct door *d)
 	hang_up(d);
 }
 
-static void socket_input(struct door *d, int hup)
+/* All that has come; the end of the connection too. */
+static void socket_input(struct door *d)
 {
-	ssize_t n = recv(d->fd, d->in, sizeof(d->in), MSG_DONTWAIT);
+	struct pollfd p = { .fd = d->fd, .events = POLLIN };
+	ssize_t n;
 
-	if (n < 0 && errno == ECONNRESET)
-		d->reset = 1;
-	else if (n > 0 || (n == 0 && !hup))
-		heard(d, d->in, (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		socket_gone(d);
+	while (d->fd >= 0 && poll(&p, 1, 0) > 0) {
+		n = recv(d->fd, d->in, sizeof(d->in), MSG_DONTWAIT);
+		if (n > 0 || (n == 0 && !(p.revents & POLLHUP)))
+			heard(d, d->in, (size_t)n);
+		else if (n < 0 && errno == ECONNRESET)
+			d->reset = 1;
+		else if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		else
+			socket_gone(d);
+	}
+}
+
+/*
+ * Send what is due, one frame at a time: like cdc-wdm, the next is fetched
+ * when the client has read the last.  Whether there is nothing more to do.
+ */
+static int door_output(struct door *d)
+{
+	const unsigned char *p;
+	struct frame *f;
+
+	while (d == host && d->fd >= 0 && (f = core_output(&p))) {
+		if (f->hangup) {
+			core_unplug();
+			hang_up(d);
+		} else if (d->sending && d->sent == f->len) {
+			if (unread(d))
+				return 0;
+			core_taken(f);
+			d->sending = 0;
+			if (!d->is_pty)		/* before the next is sent */
+				socket_input(d);
+		} else if (!send_piece(d, p, f->len)) {
+			return 0;
+		}
+	}
+	return 1;
 }
 
 /* A byte stream: MessageLength is all that parts the messages. */
@@ -3435,7 +3163,7 @@ static void door_input(struct door *d, const struct pollfd *p)
 {
 	if (d->is_pty && d->in_len && now - d->since >= 1000)
 		d->in_len = 0;			/* its client died */
-	if (!p->revents || p->fd < 0)
+	if (!p->revents || (p->fd != d->fd && p->fd != d->listener))
 		return;
 	if (p->fd == d->listener) {
 		d->fd = accept4(d->listener, NULL, NULL,
@@ -3444,7 +3172,7 @@ static void door_input(struct door *d, const struct pollfd *p)
 	} else if (d->is_pty) {
 		pty_input(d);
 	} else {
-		socket_input(d, p->revents & POLLHUP);
+		socket_input(d);
 	}
 }
 
@@ -3466,47 +3194,46 @@ static void write_report(void)
 		die(report_path);
 }
 
+static void one_turn(const sigset_t *open_mask)
+{
+	struct pollfd p[COUNT(doors)];
+	struct timespec t;
+	int ms, soon = 60000;
+	unsigned i;
+
+	for (i = 0; i < COUNT(doors); i++) {
+		struct door *d = &doors[i];
+
+		if (!door_output(d))
+			soon = 1;
+		else if (d->is_pty && d->in_len && soon > 100)
+			soon = 100;
+		p[i].fd = d->fd >= 0 ? d->fd : d->listener;
+		p[i].events = POLLIN;
+		p[i].revents = 0;
+	}
+	ms = core_wait() < soon ? core_wait() : soon;
+	t.tv_sec = ms / 1000;
+	t.tv_nsec = ms % 1000 * 1000000L;
+	if (ppoll(p, COUNT(doors), &t, open_mask) < 0 && errno != EINTR)
+		die("ppoll");
+	core_tick(clock_ms());
+	for (i = 0; i < COUNT(doors); i++) {
+		door_output(&doors[i]);
+		door_input(&doors[i], &p[i]);
+	}
+	core_tick(now);
+	if (want_report)
+		write_report();
+	want_report = 0;
+}
+
 static void on_signal(int n)
 {
 	if (n == SIGUSR1)
 		want_report = 1;
 	else
 		want_end = 1;
-}
-
-static void one_turn(const sigset_t *open_mask)
-{
-	struct door *doors[2] = { &socket_door, &pty_door };
-	struct pollfd p[2];
-	struct timespec t;
-	int i, ms = core_wait();
-
-	for (i = 0; i < 2; i++) {
-		struct door *d = doors[i];
-
-		if (!door_output(d) && ms > 1)
-			ms = 1;
-		if (d->in_len && ms > 100)
-			ms = 100;
-		p[i].fd = d->fd >= 0 ? d->fd : d->listener;
-		p[i].events = POLLIN;
-		p[i].revents = 0;
-	}
-	t.tv_sec = ms / 1000;
-	t.tv_nsec = ms % 1000 * 1000000L;
-	if (ppoll(p, 2, &t, open_mask) < 0 && errno != EINTR)
-		die("ppoll");
-	now = clock_ms();
-	core_tick();
-	for (i = 0; i < 2; i++) {
-		door_output(doors[i]);
-		door_input(doors[i], &p[i]);
-	}
-	core_tick();
-	if (want_report) {
-		want_report = 0;
-		write_report();
-	}
 }
 
 static void catch_signals(sigset_t *open_mask)
@@ -3533,48 +3260,51 @@ static int usage(const char *what)
 	return 2;
 }
 
-int main(int argc, char **argv)
+static int read_arguments(int argc, char **argv)
 {
-	sigset_t open_mask;
 	int c;
 
 	while ((c = getopt(argc, argv, "s:p:l:r:1")) != -1) {
 		if (c == 's')
-			socket_door.path = optarg;
+			doors[0].path = optarg;
 		else if (c == 'p')
-			pty_door.path = optarg;
-		else if (c == 'l')
-			log_file = fopen(optarg, "w");
+			doors[1].path = optarg;
 		else if (c == 'r')
 			report_path = optarg;
 		else if (c == '1')
 			once = 1;
-		else
+		else if (c != 'l')
 			return usage("options");
-		if (c == 'l' && !log_file)
+		else if (!(log_file = fopen(optarg, "w")))
 			die(optarg);
 	}
 	for (; optind < argc; optind++)
 		if (!parse_option(argv[optind]))
 			return usage(argv[optind]);
-	if (!socket_door.path && !pty_door.path)
-		return usage("-s or -p");
-	now = clock_ms();
-	core_init();
+	return doors[0].path || doors[1].path ? 0 : usage("-s or -p");
+}
+
+int main(int argc, char **argv)
+{
+	sigset_t open_mask;
+	unsigned i;
+
+	if (read_arguments(argc, argv))
+		return 2;
+	core_init(clock_ms());
 	catch_signals(&open_mask);
-	if (socket_door.path)
-		open_socket(&socket_door);
-	if (pty_door.path)
-		open_pty(&pty_door);
-	host = pty_door.path ? &pty_door : &socket_door;
+	if (doors[0].path)
+		open_socket(&doors[0]);
+	if (doors[1].path)
+		open_pty(&doors[1]);
+	host = &doors[doors[1].path != NULL];
 	printf("ready\n");
 	fflush(stdout);
 	while (!want_end && !finished)
 		one_turn(&open_mask);
 	write_report();
-	if (socket_door.path)
-		unlink(socket_door.path);
-	if (pty_door.path)
-		unlink(pty_door.path);
+	for (i = 0; i < COUNT(doors); i++)
+		if (doors[i].path)
+			unlink(doors[i].path);
 	return 0;
 }

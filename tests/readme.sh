@@ -79,9 +79,9 @@ modem() # key=value...
 	modem_start "$@"
 }
 
-connected() # key=value...: a modem with a data session of ours
+connected() # a modem with a data session of ours
 {
-	modem "$@"
+	modem
 	plain 0 --register --attach --connect --apn internet --ip-type ipv4v6
 }
 
@@ -261,10 +261,11 @@ options()
 	sed -n '/^Commands/,$s/^ *--\([a-z0-9-]*\).*/\1/p' "$tmp/help" |
 	while read -r command; do
 		$MBIMCTL --help "$command"
-	done >>"$tmp/help"
+	done >"$tmp/helps"
 	grep -o -e '--[a-z][a-z0-9-]*' "$readme" | sort -u |
 	while read -r option; do
-		grep -q -e "[ ,]$option\\([ ,=]\\|\$\\)" "$tmp/help" ||
+		grep -q -e "[ ,]$option\\([ ,=]\\|\$\\)" "$tmp/help" \
+			"$tmp/helps" ||
 			echo "$option"
 	done | grep -v -x -e --command -e --parameter >"$tmp/unknown"
 	same "options that are in no help" '' "$(cat "$tmp/unknown")"
@@ -272,6 +273,7 @@ options()
 
 targets()
 {
+	what="make's targets"
 	sed -n -e 's/^    \(make [a-z][a-z]*\).*/\1/p' \
 		-e 's/.*`\(make [a-z][a-z]*\).*/\1/p' "$readme" | sort -u |
 	while read -r make target; do
@@ -283,6 +285,7 @@ targets()
 # 0 to 13 and signals, in README and in mbim.h.
 exit_codes()
 {
+	what="exit codes"
 	same "exit codes in README" "$(sed -n '/^enum exit_code/,/^}/s/.*= \([0-9]*\),*.*/\1/p' \
 		"$here/../mbim.h" | grep -v 128)" \
 		"$(sed -n '/^## Exit codes/,/^## Out/s/^    \([0-9][0-9]*\) .*/\1/p' \
@@ -330,16 +333,17 @@ example()
 
 form()
 {
+	what=README
 	same "lines beyond column 80" '' "$(expand "$readme" |
 		grep -n '.\{81\}')"
 	check "300 lines at most" [ "$(grep -c '' "$readme")" -le 300 ]
 }
 
 for shell in sh 'busybox ash'; do
-	if ${shell% *} true 2>/dev/null || $shell -c true 2>/dev/null; then
+	if $shell -c : 2>/dev/null; then
 		recipes
 	else
-		skip "recipes by $shell"
+		skip "recipes by $shell: it is not there"
 	fi
 done
 form

@@ -5,7 +5,8 @@
  * functions, with out_… of its own; main.c is there for its options and texts.
  *
  *	table			test
- *	table -s DIRECTORY	write seeds for the fuzzers of tests/fuzz.c
+ *	table -s DIRECTORY [N]	write seeds for the fuzzers of tests/fuzz.c,
+ *				in variation N
  *
  * Replies are made here from the table, by a writer that shares no code with
  * the reader. A reply has as many forms as there are variations: each takes
@@ -1089,7 +1090,7 @@ static int can_encode(enum op op)
 static void test_item(const struct item *it, int level)
 {
 	const char *table, *name = it->name ? it->name : "";
-	struct cursor c = { NULL, it->givens };
+	struct cursor c = { .name = it->givens };
 	int what = kinds[it->op].what, i;
 
 	(void)level;
@@ -1473,65 +1474,71 @@ static void write_seed(const char *directory, const char *target,
 }
 
 /* Of the forms that tests/fuzz.c reads: see there. */
+static void seed_part(const char *directory, const struct command *c,
+	enum op part, int version)
+{
+	static uint8_t seed[MBIM_REPLY_MAX + 4];
+	const struct command *before;
+	struct maker *m;
+
+	if (!has_version(c, part, version))
+		return;
+	m = make_part(c, part, version);
+	seed[0] = (uint8_t)(c->kind << 6 | c->service);
+	put_number(seed + 1, c->id, 2);
+	seed[3] = (uint8_t)(version | (part == OP_REQUEST ? 4 : 0));
+	for (before = commands; before < c; before++)
+		if (before->kind == c->kind && before->id == c->id &&
+		    before->service == c->service)
+			seed[3] += 16;
+	memcpy(seed + 4, m->bytes, m->at);
+	write_seed(directory, "reply", command_name(c), (part == OP_REQUEST ?
+		100 : 0) + 10 * version + variation, seed, m->at + 4);
+	free(m);
+}
+
+static void seed_arguments(const char *directory, const struct command *c,
+	int version)
+{
+	static char seed[65536];
+	size_t i, len;
+
+	if (!has_version(c, OP_REQUEST, version))
+		return;
+	n_expected = 0;
+	forget_options();
+	give_items(find_part(c, OP_REQUEST, version));
+	len = (size_t)sprintf(seed, "--%s", command_name(c)) + 1;
+	for (i = 0; i < n_given; i++) {
+		if (*given_options[i].name)
+			len += (size_t)sprintf(seed + len, "--%s",
+				given_options[i].name) + 1;
+		len += (size_t)sprintf(seed + len, "%s",
+			given_options[i].value) + 1;
+	}
+	write_seed(directory, "arguments", command_name(c), 10 * version +
+		variation, (uint8_t *)seed, len);
+}
+
 static void write_seeds(const char *directory)
 {
-	static uint8_t seed[MBIM_REPLY_MAX + 64];
-	struct maker *m;
-	size_t i, j, len;
+	size_t i;
 	int version;
 
 	for (i = 0; i < n_commands; i++)
-		for (version = 0; version < 4; version++)
-			for (variation = 0; variation < 2; variation++) {
-				const struct command *c = &commands[i];
-				const char *name = command_name(c);
-				int n = version * 10 + variation;
-
-				if (has_version(c, OP_REPLY, version)) {
-					m = make_part(c, OP_REPLY, version);
-					seed[0] = (uint8_t)i;
-					seed[1] = (uint8_t)(i >> 8);
-					seed[2] = (uint8_t)version;
-					memcpy(seed + 3, m->bytes, m->at);
-					write_seed(directory, "reply", name, n,
-						seed, m->at + 3);
-					free(m);
-				}
-				if (!has_version(c, OP_REQUEST, version))
-					continue;
-				m = make_part(c, OP_REQUEST, version);
-				seed[0] = (uint8_t)i;
-				seed[1] = (uint8_t)(i >> 8);
-				seed[2] = (uint8_t)(version | 4);
-				memcpy(seed + 3, m->bytes, m->at);
-				write_seed(directory, "reply", name, n + 100,
-					seed, m->at + 3);
-				free(m);
-				n_expected = 0;
-				forget_options();
-				give_items(find_part(c, OP_REQUEST, version));
-				len = (size_t)snprintf((char *)seed, 100,
-					"--%s", name) + 1;
-				for (j = 0; j < n_given; j++) {
-					if (*given_options[j].name)
-						len += (size_t)snprintf((char *)
-							seed + len, 100, "--%s",
-							given_options[j].name)
-							+ 1;
-					len += (size_t)snprintf((char *)seed +
-						len, 400, "%s",
-						given_options[j].value) + 1;
-				}
-				write_seed(directory, "arguments", name, n,
-					seed, len);
-			}
+		for (version = 0; version < 4; version++) {
+			seed_part(directory, &commands[i], OP_REPLY, version);
+			seed_part(directory, &commands[i], OP_REQUEST, version);
+			seed_arguments(directory, &commands[i], version);
+		}
 }
 
 int main(int argc, char **argv)
 {
 	size_t i;
 
-	if (argc == 3 && !strcmp(argv[1], "-s")) {
+	if (argc > 2 && !strcmp(argv[1], "-s")) {
+		variation = argc > 3 ? atoi(argv[3]) % VARIATIONS : 0;
 		write_seeds(argv[2]);
 		return 0;
 	}
