@@ -23,7 +23,7 @@ enum kind { KIND_QUERY, KIND_SET, KIND_QMI };
 /* 1. The numbers of value tables, ops and services. */
 
 enum show {
-	show_dec, show_hex, show_bool, show_mnc, SHOW_TABLES,
+	show_dec, show_hex, show_bool, show_mcc, show_mnc, SHOW_TABLES,
 	show_before_tables = SHOW_TABLES - 1,
 #define VALUES(name)			show_##name,
 #define END
@@ -566,7 +566,8 @@ static void show_number(const char *name, int show, uint64_t n, int minus)
 			digits += 2;
 		text_add(&t, "0x");
 		text_hex(&t, n, digits);
-	} else if (show == show_mnc) {
+	} else if (show == show_mnc || show == show_mcc) {
+		text_add(&t, show == show_mcc && n < 100 ? "0" : "");
 		text_add(&t, n < 10 ? "0" : "");
 		text_decimal(&t, n);
 	}
@@ -1936,7 +1937,8 @@ static int refused(const struct call *call, uint64_t asked, int qmi,
 		text_decimal(&t, d.cause);
 		word = word_of(d.cause_show, d.cause);
 		text_add(&t, word ? " " : "");
-		text_add(&t, word ? word : "");
+		for (; word && *word; word++)
+			text_char(&t, *word == '_' ? '-' : *word);
 	}
 	return qmi ? qmi_refused(number, code, more) :
 		mbim_refused(number, code, more);
@@ -1959,7 +1961,7 @@ static int keep_session(struct mbim *m, uint8_t session, int keep)
 	return 1;
 }
 
-enum { CONTEXT_NOT_ACTIVATED = 16 };
+enum { CONTEXT_NOT_ACTIVATED = 16, INVALID_HANDLE = 9, NO_EFFECT = 26 };
 
 static int run_mbim(struct mbim *m, const struct call *call,
 	const struct encoder *e)
@@ -2005,6 +2007,10 @@ static int run_qmi(struct mbim *m, const struct call *call,
 		request, e->end, &error, &reply);
 	if (code)
 		return code;
+	/* the call of the kept client has ended by itself */
+	if (flags & FLAG(OP_DROP) && (error == NO_EFFECT ||
+			error == INVALID_HANDLE))
+		qmi_drop(m);
 	if (error)
 		return refused(call, e->asked, 1, (uint32_t)error, reply,
 			m->mark.version);
@@ -2130,7 +2136,7 @@ static int tell_qmux(const uint8_t *frame, size_t len, int mask)
 		out_number("surplus_bytes", q.surplus, 0);
 	c = lookup(KIND_QMI, q.service, q.message);
 	return tell_named(c, q.from_modem ? OP_REPLY : OP_REQUEST, 0, 1,
-		q.tlvs, mask);
+		q.tlvs, mask) && !q.surplus;
 }
 
 static int tell_command(uint32_t type, struct reader *r, int version, int mask)
@@ -2207,10 +2213,10 @@ int decode_frame(const uint8_t *frame, size_t len, int version, int mask)
 const char *name_of(enum name_table which, uint32_t n)
 {
 	static const uint8_t shows[] = { show_mbim_status,
-		show_function_error, show_qmi_error };
+		show_function_error, show_qmi_error, show_hint };
 	const char *name = word_of(shows[which], n);
 
-	return name ? name : "an unknown error";
+	return name || which == HINT ? name : "an unknown error";
 }
 
 void command_list(void (*told)(const char *name, const char *help))

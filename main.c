@@ -7,6 +7,7 @@
  */
 #include "mbim.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -113,8 +114,10 @@ int fail(int code, const char *text, ...)
 }
 
 int fail_with(int code, const char *who, uint32_t number, const char *name,
-	const char *more)
+	const char *more, const char *try)
 {
+	char dashed[32];
+	struct text d = TEXT(dashed);
 	char digits[24];
 	struct text t = TEXT(digits);
 
@@ -130,7 +133,11 @@ int fail_with(int code, const char *who, uint32_t number, const char *name,
 	else
 		text_decimal(&t, number);
 	text_char(&t, ')');
-	return fail(code, who, name, digits, more, NULL);
+	dashed[0] = '\0';
+	for (; try && *try; try++)
+		text_char(&d, *try == '_' ? '-' : *try);
+	return fail(code, who, name, digits, more, d.len ? ": try --" : "",
+		dashed, NULL);
 }
 
 /* strerror() has a table of 2 KB; these are the ones that people meet. */
@@ -810,7 +817,7 @@ static int sys_find_device(const char *device, char *path, size_t size)
 
 /* What a user may try next, by exit code. */
 static const char *const hints[] = {
-	[PIN_NEEDED] = ": try --enter-pin; --get-pin shows the attempts left",
+	[PIN_NEEDED] = ": --get-pin shows the attempts left",
 	[NO_SIM] = ": no SIM, or it is not ready",
 	[FCC_LOCKED] = ": radio locked? try --dms-set-fcc-authentication",
 	[UNSUPPORTED] = ": the modem does not have this command",
@@ -1201,7 +1208,7 @@ static int parse_option(char **argv, int *i)
 static int parse_arguments(char **argv)
 {
 	int i, code = DONE;
-	char *p;
+	const char *p;
 
 	for (i = 1; argv[i] && !code; i++)
 		code = argv[i][0] == '-' && argv[i][1] && argv[i][1] != '=' ?
@@ -1212,14 +1219,19 @@ static int parse_arguments(char **argv)
 	if (given[ALWAYS] && given[NEVER])
 		return bad_usage("--open and --no-open exclude each other", "");
 	if (given[PREFIX]) {
-		prefix = given[PREFIX];
-		for (p = (char *)(size_t)prefix; *p == '_' ||
-		     ((*p | 32) >= 'a' && (*p | 32) <= 'z') ||
-		     (p > prefix && *p >= '0' && *p <= '9'); p++)
+		for (p = given[PREFIX]; *p == '_' || isalpha((uint8_t)*p) ||
+		     (p > given[PREFIX] && isdigit((uint8_t)*p)); p++)
 			;
-		if (*p || p == prefix)
-			return bad_usage("no name for variables: ", prefix);
+		if (*p || p == given[PREFIX])
+			return bad_usage("no name for variables: ",
+				given[PREFIX]);
+		prefix = given[PREFIX];
 	}
+	if (given[HELP] && !*given[HELP] && n_calls && calls[0].command)
+		given[HELP] = command_name(calls[0].command);
+	else if (n_calls && (given[HELP] || given[SHOW_VERSION] ||
+			given[LIST] || given[DECODE]))
+		return bad_usage("that option goes without commands", "");
 	return DONE;
 }
 
@@ -1480,11 +1492,14 @@ int main(int argc, char **argv)
 	if (signals_seen)	/* maybe not before clean-up */
 		code = fail(SIGNALLED + signal_last, "interrupted", NULL);
 	code = failure.exit ? failure.exit : code;
+	if (code)
+		flush(&out);	/* what went well comes first */
 	if (current && current <= n_calls)
 		c = &calls[current - 1];	/* the one that failed */
 	if (code || !(given[HELP] || given[SHOW_VERSION] || given[LIST] ||
 			given[DECODE]))
-		report(!c ? "" : c->raw ? "raw" : command_name(c->command),
+		report(!c ? "" : c->raw ? run_options[c->raw_qmi ? RAW_QMI :
+			RAW_MBIM].name : command_name(c->command),
 			c ? c->command : NULL);
 	if (code && current && current < n_calls) {
 		text_decimal(&t, n_calls - current);

@@ -34,6 +34,7 @@ enum { STATUS_BUSY = 1, NOT_OPENED = 5, MAX_TRANSFER = 8 };
 
 int mbim_refused(uint32_t status, int code, const char *more)
 {
+	const char *try = code ? NULL : name_of(HINT, status);
 	static const uint8_t exits[] = {
 		[3] = NO_SIM, [4] = NO_SIM, [5] = PIN_NEEDED,
 		[9] = UNSUPPORTED, [14] = NO_SIM,
@@ -42,7 +43,7 @@ int mbim_refused(uint32_t status, int code, const char *more)
 	if (!code && status < sizeof(exits))
 		code = exits[status];
 	return fail_with(code ? code : REFUSED, "modem said ", status,
-		name_of(MBIM_STATUS, status), more);
+		name_of(MBIM_STATUS, status), more, try);
 }
 
 /* ---- untrusted bytes ---- */

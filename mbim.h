@@ -251,8 +251,11 @@ void command_blank(const struct command *c);
  */
 int decode_frame(const uint8_t *frame, size_t len, int version, int mask);
 
-/* The name of a status or error, as the specification spells it. */
-enum name_table { MBIM_STATUS, FUNCTION_ERROR_NAME, QMI_ERROR };
+/*
+ * The name of a status or error, as the specification spells it; the command
+ * to try after an MBIM status, or NULL.
+ */
+enum name_table { MBIM_STATUS, FUNCTION_ERROR_NAME, QMI_ERROR, HINT };
 
 const char *name_of(enum name_table which, uint32_t n);
 
@@ -319,9 +322,9 @@ extern struct failure failure;
 /* Record a failure, unless there is one: its text is that of the strings up to NULL. */
 int fail(int code, const char *text, ...);
 
-/* The same for a refusal with a number, a name, and more to say. */
+/* The same for a refusal with a number, a name, more to say, a command to try. */
 int fail_with(int code, const char *who, uint32_t number, const char *name,
-	const char *more);
+	const char *more, const char *try);
 
 const char *errno_text(void);
 

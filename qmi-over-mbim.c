@@ -64,6 +64,8 @@ static void read_mark(struct mbim *m)
 	struct mbim_mark *k = &on_disk;
 	char name[32];
 
+	if (dir < 0 && errno == EPERM)
+		warn("the run directory is not ours alone: not used", NULL);
 	if (dir < 0)
 		return;
 	mark_name(m, name, sizeof(name));
@@ -134,7 +136,7 @@ int qmi_refused(uint32_t error, int code, const char *more)
 		break;
 	}
 	return fail_with(code ? code : REFUSED, "QMI error ", error,
-		name_of(QMI_ERROR, error), more);
+		name_of(QMI_ERROR, error), more, NULL);
 }
 
 /* ---- QMUX and TLVs ---- */
