@@ -24,9 +24,10 @@ CC := $(shell command -v musl-gcc || echo cc)
 endif
 endif
 
-# as small as this compiler can
-CFLAGS ?= $(shell echo 'int main(void) { return 0; }' | $(CC) -Oz -flto -x c \
-	    - -o /dev/null 2>/dev/null && echo -Oz -flto || echo -Os)
+# as small as this compiler can; jump threading makes copies
+SMALL   = -Oz -flto -fno-thread-jumps
+CFLAGS ?= $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(SMALL) \
+	    -x c - -o /dev/null 2>/dev/null && echo '$(SMALL)' || echo -Os)
 STD     = -std=gnu11 -D_GNU_SOURCE
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla

@@ -95,7 +95,7 @@ build_helpers()
 	for file in tests/*.c; do
 		name=$(basename "$file" .c)
 		case $name in
-		table|fuzz)	continue ;;
+		table|fuzz|docs)	continue ;;
 		esac
 		$HOSTCC $std -O1 -g "$file" -o "$build/$name" || return 1
 	done

@@ -56,8 +56,8 @@ plant()
 		'/^SET(set_radio_state/,/^REPLY/s/on_off,/onoff,/'
 	planted 'a misspelt scale' \
 		'/^REPLY(get_signal_state)/,/^END/s/rssi_step/rssi_steps/'
-	planted 'a misspelt UUID table' \
-		'/^SET(connect,/,/^REPLY\|^SET_EX/s/UUID *(context_type, *context_type/&s/'
+	planted 'a misspelt table of UUIDs' \
+		'/^SET(connect,/,/^SAME/s/\(UUID *(context_type, *\)context_type/\1context/'
 
 	planted 'a duplicate field in a reply' \
 		"$radio"'s/sw_radio_state/hw_radio_state/'
@@ -121,7 +121,7 @@ plant()
 # Of all three kinds, with a value table, an option, a string: these lines.
 lines_of_items()
 {
-	cat <<'END'
+	cat <<'LINES'
 
 QUERY(sms_get_message_store_status, SMS, 5, 0, 8, "show whether messages wait")
 REPLY(sms_get_message_store_status)
@@ -140,15 +140,15 @@ QMI(dms_get_software_version, DMS, 0x002C, "show the software version")
 REPLY(dms_get_software_version)
 	TLV(0x01) STR(software_version)
 END
-END
+LINES
 }
 
 lines_of_values()
 {
-	cat <<'END'
+	cat <<'LINES'
 
 VALUES(sms_store_flag) BITS V(1, store_full) V(2, new_message) END
-END
+LINES
 }
 
 add()

@@ -829,6 +829,8 @@ static void give_list(const struct item *it)
 	give(it->name, "%s", text);
 }
 
+static int values_only;			/* VALUEs without a name */
+
 static void give_items(struct cursor c)
 {
 	struct item it;
@@ -843,8 +845,8 @@ static void give_items(struct cursor c)
 				give_items(it.inner);
 		else if (it.help)
 			give_item(&it, it.flags & FLAG(OP_VALUE) &&
-				variation % 2 ? "" : it.also && variation == 2
-				? it.also : it.name);
+				(variation % 2 || values_only) ? "" :
+				it.also && variation == 2 ? it.also : it.name);
 	}
 }
 
@@ -1507,15 +1509,18 @@ static void seed_arguments(const char *directory, const struct command *c,
 		return;
 	n_expected = 0;
 	forget_options();
+	values_only = 1;
 	give_items(find_part(c, OP_REQUEST, version));
 	len = (size_t)sprintf(seed, "--%s", command_name(c)) + 1;
-	for (i = 0; i < n_given; i++) {
+	for (i = 0; i < n_given; i++)
+		if (!*given_options[i].name)
+			len += (size_t)sprintf(seed + len, "%s",
+				given_options[i].value) + 1;
+	for (i = 0; i < n_given; i++)
 		if (*given_options[i].name)
-			len += (size_t)sprintf(seed + len, "--%s",
-				given_options[i].name) + 1;
-		len += (size_t)sprintf(seed + len, "%s",
-			given_options[i].value) + 1;
-	}
+			len += (size_t)sprintf(seed + len, "--%s=%s",
+				given_options[i].name, given_options[i].value)
+				+ 1;
 	write_seed(directory, "arguments", command_name(c), 10 * version +
 		variation, (uint8_t *)seed, len);
 }
