@@ -774,7 +774,10 @@ static void text_utf16(struct text *t, const uint8_t *p, size_t len)
 			c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
 			p += 2;
 		}
-		text_utf8(t, c >> 11 == 0x1b ? NO_CHARACTER : c);
+		if (c < 0x80)
+			text_char(t, (char)c);
+		else
+			text_utf8(t, c >> 11 == 0x1b ? NO_CHARACTER : c);
 	}
 }
 
@@ -1872,10 +1875,11 @@ static int tell(struct decoder *d, const struct command *c, enum op part,
 static int check_effect(const struct command *c, const struct decoder *d,
 	uint64_t asked)
 {
-	struct head h = head_of(c);
+	struct head h;
 
 	if (!d->has_effect || d->effect == asked)
 		return DONE;
+	h = head_of(c);
 	return h.lock && asked == h.lock_value ?
 		fail(FCC_LOCKED, "the modem said yes, but it stayed off",
 			NULL) :

@@ -93,9 +93,8 @@ void put_number(uint8_t *p, uint64_t n, size_t bytes)
 
 static uint32_t get_u32(const uint8_t *p)
 {
-	struct reader r = { p, 4, 0, 0 };
-
-	return (uint32_t)take_number(&r, 4);
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+		(uint32_t)p[3] << 24;
 }
 
 /* ---- waiting ---- */
