@@ -74,14 +74,16 @@ enum fixed_size {
 
 /*
  * 3. A type of no bytes but one for each command, in which a part is a struct
- * with one byte for each of its fields: a name given twice or a missing END
- * does not compile, and offsetof counts the fields before a guard's.
+ * with one byte for each of its fields: a name or word given twice or a missing
+ * END does not compile, and offsetof counts the fields before a guard's.
  */
 #define UNIQUE2(n)	unique_##n
 #define UNIQUE1(n)	UNIQUE2(n)
 #define UNIQUE		UNIQUE1(__COUNTER__)
 
 struct ledger {
+#define VALUES(name)				struct {
+#define V(n, word)				char w_##word;
 #define ITEM(ops, text, size, field)		field
 #define OPEN(ops, text, size, weight, field)	field struct {
 #define END					} UNIQUE[0];
@@ -1312,7 +1314,7 @@ static int each_option(struct cursor c, int (*found)(const struct item *it,
 	for (; !stop && next(&c, &it); skip(&c, &it)) {
 		if (it.help)
 			stop = found(&it, arg);
-		if (!stop && kinds[it.op].has & ITEMS)
+		if (!stop && it.inner.op)
 			stop = each_option(it.inner, found, arg);
 	}
 	return stop;
@@ -2032,7 +2034,7 @@ static int run_raw(struct mbim *m, const struct call *call)
 	struct mbim_answer answer = { 0 };
 	struct reader reply = { 0 };
 	struct decoder d;
-	struct raw raw;
+	struct raw raw = { 0 };
 	int code = parse_raw(call, &raw), error = 0;
 
 	if (code)

@@ -90,7 +90,7 @@ struct mbim_mark {
 	uint32_t size;			/* of this struct, on disk its version */
 	uint32_t control_size;
 	int32_t version;		/* MBIMEx: 0 for MBIM 1.0, else 2 or 3 */
-	uint32_t n_sessions, n_kept;
+	uint32_t n_sessions, n_kept, unused;
 	uint8_t sessions[MBIM_KEPT_MAX];
 	struct mbim_kept kept[MBIM_KEPT_MAX];
 };

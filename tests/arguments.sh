@@ -245,7 +245,7 @@ arrays()
 	run 0 -j --set-preferred-providers --provider-id 00101 \
 		--provider-name One --provider-id 00102 --provider-state \
 		visible,forbidden --provider-id 00103
-	same "three elements" '{"providers":[{"provider_id":"00101","provider_state":["preferred"],"provider_name":"One","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00102","provider_state":["forbidden","visible"],"provider_name":"Simulated","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00103","provider_state":["preferred"],"provider_name":"Simulated","cellular_class":["gsm"],"rssi":null,"error_rate":null}]}' \
+	same "three elements" '{"providers":[{"provider_id":"00101","provider_state":["preferred"],"provider_name":"One","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00102","provider_state":["forbidden","visible"],"provider_name":"","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00103","provider_state":["preferred"],"provider_name":"","cellular_class":["gsm"],"rssi":null,"error_rate":null}]}' \
 		"$(cat "$work/out")"
 	run 0 -j --set-preferred-providers
 	same "no element" '{"providers":[]}' "$(cat "$work/out")"

@@ -278,18 +278,6 @@ is_small()
 	[ "$size" -le 81920 ]
 }
 
-are_short()
-{
-	code=0
-	for file in $sources; do
-		lines=$(wc -l <"$file")
-		[ "$lines" -le 900 ] && continue
-		echo "$file has $lines lines"
-		code=1
-	done
-	return $code
-}
-
 # Beside these only what is built here (see .gitignore).
 has_layout()
 {
@@ -326,7 +314,6 @@ check_file()
 	*)	skipped=$((skipped + 1))
 		echo "file: skipped: the size is that of musl on x86-64, not of $CC" ;;
 	esac
-	check '.c files have 900 lines at most' are_short
 	check 'no other files' has_layout
 	check 'habits' has_habits
 	echo "file: $passed passed, $failed failed, $skipped skipped"

@@ -102,8 +102,6 @@ plant()
 
 	planted 'a guard on a missing field' \
 		's/WHEN(get_ip_configuration, ipv4_available, 1)/WHEN(get_ip_configuration, ipv5_available, 1)/'
-	planted 'a guard on the field of another command' \
-		's/WHEN(get_ip_configuration, ipv4_available, 1)/WHEN(get_radio_state, hw_radio_state, 1)/'
 	planted 'a choice on a missing field' \
 		's/IS(sms_read, format, 0)/IS(sms_read, formats, 0)/'
 	planted 'a guard on a missing command' \

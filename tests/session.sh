@@ -399,6 +399,12 @@ marker()
 	run 0 --get-signal-state
 	modem_stop opens=1 closes=1 sessions=
 	at=
+	# the same node, made anew: all that tells is its time
+	modem_start
+	run 0 $connect
+	chmod 600 "$dev"
+	run 0 --get-signal-state
+	modem_stop opens=2 closes=1 sessions=
 
 	# two modems, two markers
 	rm -rf "$work/run"
