@@ -321,9 +321,9 @@ connected()
 	# interrupted while it connects: the session may be there, or closed
 	modem_start connectdelay=3000
 	timeout -s TERM 1 $MBIMCTL -d "$dev" $connect >/dev/null 2>&1
-	modem_check opened='*'
+	modem_check opened='*' overlapped='*'
 	run 0 --close
-	modem_stop sessions=
+	modem_stop sessions= overlapped='*'
 }
 
 # The modem lost the function meanwhile (suspend, reset).
