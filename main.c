@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * The face: options, the order of work, the printer with its three outputs,
- * error sentences, exit codes, signals, the trace, --list, --decode and help.
- * Only this file writes to stdout and stderr. It knows no command and no
- * layout, and never touches the device.
+ * error sentences, exit codes, signals, the trace, --list, --decode and help;
+ * and what all files need: text, failures, sysfs. Only this file writes to
+ * stdout and stderr. It knows no command, and never touches the device.
  */
 #include "mbim.h"
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * The pipe: how bytes reach a modem. Text and numbers, the reader of untrusted
- * bytes, the marker, finding and opening the device, waiting with a deadline,
- * frames and fragments, and one transaction at a time. It knows MBIM_OPEN,
- * CLOSE and COMMAND, but no service and no command but the one that it asks
- * when a channel is out of step. It prints nothing and calls nothing above it.
+ * The pipe: how bytes reach a modem. The reader of untrusted bytes, opening and
+ * locking the device, waiting with a deadline, frames and fragments, OPEN and
+ * CLOSE, one transaction at a time. It knows no service, and no command but the
+ * query that it pushes through a channel that is out of step. It prints nothing.
  *
  * MBIM 1.0 errata 1, §9 (messages); Linux cdc-wdm.c (what a read and a write
  * of the device really do).

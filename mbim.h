@@ -2,13 +2,15 @@
  *
  * The map of mbimctl: read this first.
  *
- *   main.c            the face: options, outputs, errors, signals
+ *   main.c            the face: options, outputs, errors, signals; and what
+ *                     all need: text, failures, sysfs
  *   commands.c        what the ledger, commands.def, means
- *   qmi-over-mbim.c   QMI inside MBIM
+ *   qmi-over-mbim.c   QMI inside MBIM; the marker, what outlives a run
  *   mbim.c            the pipe: how bytes reach a modem
  *
- * Each file uses those below it. What a lower file needs from above (output,
- * warnings, the trace) is declared in the last section and supplied by main.c.
+ * Each file uses those below it. What all need of main.c is declared at the
+ * end; the names of statuses and errors, which are in the ledger, are the one
+ * thing that the lower files ask of commands.c.
  *
  * Functions that can fail return an exit code, 0 being success, and have told
  * the reason to fail(). Times are nanoseconds of CLOCK_MONOTONIC. Numbers on
@@ -165,7 +167,7 @@ void mark_write(struct mbim *m);
 
 extern const uint8_t qmi_uuid[16];
 
-/* Parts of a QMUX frame with an SDU, checked; tlvs reads what follows the header. */
+/* Parts of a QMUX frame with an SDU, checked; tlvs reads behind the header. */
 struct qmux {
 	uint8_t service, client;
 	int from_modem, indication, response;
@@ -177,13 +179,13 @@ struct qmux {
 /* Returns false when no QMUX frame begins there. */
 int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q);
 
-/* The first TLV of a type; false when there is none. The reader turns bad when TLVs are broken. */
+/* The first TLV of a type; false when there is none. */
 int qmi_tlv(struct reader tlvs, uint8_t type, struct reader *value);
 
-/* Result TLV 0x02 of a reply: 0, or the error; -1 when it is missing or broken. */
+/* Result TLV 0x02: 0, or the error; -1 when it is missing or broken. */
 int qmi_result(struct reader tlvs);
 
-/* The next TLV; false at the end. */
+/* The next TLV; false at the end, and where they are broken: tlvs is bad then. */
 int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value);
 
 /* Owns the clients: those allocated by next and not kept are released. */
@@ -280,7 +282,7 @@ void command_options(const struct command *c,
 
 /* ---- text: main.c ---- */
 
-/* Text under construction in a caller's buffer: cut at its end, always NUL-ended. */
+/* Text under construction in a caller's buffer: cut at its end, NUL-ended. */
 struct text {
 	char *s;
 	size_t len, size;
@@ -319,7 +321,7 @@ struct failure {
 
 extern struct failure failure;
 
-/* Record a failure, unless there is one: its text is that of the strings up to NULL. */
+/* Record a failure, unless there is one; its text is the strings up to NULL. */
 int fail(int code, const char *text, ...);
 
 /* The same for a refusal with a number, a name, more to say, a command to try. */
