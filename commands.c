@@ -159,12 +159,12 @@ static const struct command {
 	uint8_t kind, hash;
 } commands[] = {
 #define HEAD(kind, name, service, id, request, reply, help) \
-	{ offsetof(struct names_at, c_##name), offsetof(struct ops_at, c_##name), id, \
-	  service, kind, HASH(#name, sizeof(#name) - 1) },
+	{ offsetof(struct names_at, c_##name), offsetof(struct ops_at, c_##name), \
+	  id, service, kind, HASH(#name, sizeof(#name) - 1) },
 #include "commands.def"
 };
 
-/* 7. The words of the value tables, as "number word"; where each table begins. */
+/* 7. The words of the value tables, as "number word"; where each begins. */
 
 struct values_at {
 	char start[sizeof(""
@@ -340,7 +340,7 @@ static void skip(struct cursor *c, const struct item *it)
 	c->op++;
 }
 
-/* The bytes of the fixed part of some items; those of their pairs come on top. */
+/* The bytes of the fixed part of some items, without those of pairs. */
 static size_t fixed_size(struct cursor c)
 {
 	struct item it;
@@ -381,7 +381,7 @@ static struct head head_of(const struct command *command)
 	return h;
 }
 
-/* A part of a command, of the highest version that is not above the session's. */
+/* A part of a command: of the highest version not above the session's. */
 static struct cursor find_part(const struct command *command, enum op part,
 	int version)
 {
@@ -758,7 +758,8 @@ static void text_utf8(struct text *t, uint32_t c)
 {
 	int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
 
-	text_char(t, (char)(more ? (0xff00u >> (more + 1) & 0xff) | c >> 6 * more : c));
+	text_char(t, (char)(!more ? c :
+		(0xff00u >> (more + 1) & 0xff) | c >> 6 * more));
 	while (more--)
 		text_char(t, (char)(0x80 | (c >> 6 * more & 63)));
 }
@@ -850,9 +851,9 @@ enum { DEPTH_MAX = 8, ELEMENTS_MAX = 4096, FIELDS_MAX = 64 };
 
 struct decoder {
 	int mask;			/* keep personal values back */
-	int measure;			/* names only: values are not looked at */
+	int measure;			/* names only, no values */
 	int depth, elements;
-	uint64_t fields[FIELDS_MAX];	/* for guards: the top level's numbers */
+	uint64_t fields[FIELDS_MAX];	/* the top level's, for guards */
 	size_t n_fields;
 	size_t counts[4];
 	int mismatch;			/* a CONST is another number */
@@ -1072,7 +1073,7 @@ static void decode_array(struct decoder *d, const struct item *it,
 	out_close();
 }
 
-/* Items elsewhere: one value at an offset; some at an offset and size; a struct. */
+/* Items elsewhere: a value at an offset; some, with a size; a struct. */
 static void decode_away(struct decoder *d, const struct item *it,
 	struct cursor *c, struct reader *r)
 {
@@ -1369,7 +1370,7 @@ static int value_of(struct encoder *e, const struct item *it, const char **s)
 
 static int encode_items(struct encoder *e, struct cursor c);
 
-/* How many elements the slice holds: one for each option of the first member. */
+/* How many elements the slice holds: as many as the first member options. */
 static size_t count_elements(struct encoder *e, const struct item *array,
 	struct item *first)
 {
@@ -1399,7 +1400,7 @@ static size_t count_for(struct encoder *e, struct cursor c, uint8_t n)
 	return 0;
 }
 
-/* Elements with names: an option of the first member has those up to the next. */
+/* Named elements: an option of the first member has those up to the next. */
 static int encode_structs(struct encoder *e, const struct item *it)
 {
 	int pairs = it->op == OP_REFS || it->op == OP_PAIRS, code = DONE;
@@ -1955,8 +1956,9 @@ static int keep_session(struct mbim *m, uint8_t session, int keep)
 {
 	size_t i;
 
-	for (i = 0; i < m->mark.n_sessions && m->mark.sessions[i] != session; i++)
-		;
+	for (i = 0; i < m->mark.n_sessions; i++)
+		if (m->mark.sessions[i] == session)
+			break;
 	if (keep && i == m->mark.n_sessions && i < MBIM_KEPT_MAX)
 		m->mark.sessions[m->mark.n_sessions++] = session;
 	else if (!keep && i < m->mark.n_sessions)

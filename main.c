@@ -261,7 +261,7 @@ void out_mute(int mute)
 	muted += mute ? 1 : -1;
 }
 
-/* Our words, as they are written outside: services are capitals in the ledger. */
+/* Our words as users see them: the ledger has services in capitals. */
 static char worded(const char *s, char c, int word)
 {
 	return !word ? c : c == '_' ? '-' : s[0] >= 'A' && s[0] <= 'Z' &&
@@ -298,7 +298,7 @@ static void put_json(const char *s, size_t len, int word)
 	put_char('"');
 }
 
-/* Text for people and for sh: no control characters, for sh quotes kept apart. */
+/* Text for people and for sh: no control characters; quotes apart, for sh. */
 static void put_clean(const char *s, size_t len, int word)
 {
 	const char *start = s, *end = s + len, *plain;
@@ -647,7 +647,8 @@ static int copy_name(const char *name, void *arg)
 /* The network interface of a port, as USB and as WWAN devices have it. */
 static void port_net(const char *sys, char *net, size_t size)
 {
-	static const char *const dirs[] = { "/device/net", "/device/device/net" };
+	static const char *const dirs[] = { "/device/net",
+		"/device/device/net" };
 	char path[256];
 	struct text t, name = { net, 0, size };
 	size_t i;
@@ -1051,7 +1052,7 @@ enum run_option {
 };
 
 static const struct {
-	const char *name, *value, *help;	/* value: what it takes, or "" */
+	const char *name, *value, *help;	/* value: its name, or "" */
 	char letter;
 } run_options[RUN_OPTIONS] = {
 	[DEVICE] = { "device", "DEVICE", "path, network interface or USB path",
@@ -1062,9 +1063,12 @@ static const struct {
 	[SH_OUTPUT] = { "sh", "", "the same as -o sh", 's' },
 	[PREFIX] = { "prefix", "P", "of the variables of -o sh, not mbim", 0 },
 	[VERBOSE] = { "verbose", "", "show frames; twice, secrets too", 'v' },
-	[ALWAYS] = { "open", "", "start the function anew, ending sessions", 0 },
-	[NEVER] = { "no-open", "", "take the function for open, leave it so", 0 },
-	[CLOSE_AFTER] = { "close", "", "close the function, ending sessions", 0 },
+	[ALWAYS] = { "open", "", "start the function anew, ending sessions",
+		0 },
+	[NEVER] = { "no-open", "", "take the function for open, leave it so",
+		0 },
+	[CLOSE_AFTER] = { "close", "", "close the function, ending sessions",
+		0 },
 	[DIRECT] = { "direct", "", "work beside mbim-proxy", 0 },
 	[LIST] = { "list", "", "show the MBIM ports of this machine", 0 },
 	[DECODE] = { "decode", "FILE", "tell the frames in pasted hex", 0 },

@@ -3,7 +3,7 @@
  * The pipe: how bytes reach a modem. The reader of untrusted bytes, opening and
  * locking the device, waiting with a deadline, frames and fragments, OPEN and
  * CLOSE, one transaction at a time. It knows no service, and no command but the
- * query that it pushes through a channel that is out of step. It prints nothing.
+ * query that it pushes through a channel out of step. It prints nothing.
  *
  * MBIM 1.0 errata 1, §9 (messages); Linux cdc-wdm.c (what a read and a write
  * of the device really do).
@@ -184,7 +184,7 @@ struct frame {
 };
 
 static uint8_t out[MBIM_REPLY_MAX + HEADER + FRAGMENT];
-static uint8_t in[MBIM_REPLY_MAX];	/* as read: in_len bytes, parsed to in_at */
+static uint8_t in[MBIM_REPLY_MAX];	/* in_len as read, in_at parsed */
 static size_t in_len, in_at;
 static uint8_t joined[MBIM_REPLY_MAX];	/* fragments: of this id, this far */
 static size_t joined_len;
@@ -212,7 +212,8 @@ static int write_frame(struct mbim *m, const uint8_t *frame, size_t len)
 		if (code)
 			return code;
 		if (!got)
-			return fail(TIMED_OUT, "the device takes no data", NULL);
+			return fail(TIMED_OUT, "the device takes no data",
+				NULL);
 		if (got & (POLLHUP | POLLNVAL))
 			return device_gone(m);
 		n = write(m->fd, frame, len);
@@ -232,7 +233,8 @@ static int write_frame(struct mbim *m, const uint8_t *frame, size_t len)
 static int send_once(struct mbim *m, const struct message *q, uint32_t id)
 {
 	size_t head = HEADER + (q->type == COMMAND ? FRAGMENT : 0);
-	size_t len = q->head_len + q->info_len, piece = m->mark.control_size - head;
+	size_t len = q->head_len + q->info_len;
+	size_t piece = m->mark.control_size - head;
 	size_t total = len > piece ? (len + piece - 1) / piece : 1, i, n;
 	int code = DONE;
 
@@ -462,7 +464,7 @@ static int is_ours(const struct frame *f, const struct message *q,
 	return !p || memcmp(p, q->head, 20) == 0;
 }
 
-/* After pushing, give the answers to that a moment, lest the next run finds them. */
+/* Give the answers to pushes a moment, lest the next run finds them. */
 static void collect_owed(struct mbim *m, struct frame *ours)
 {
 	static uint8_t kept[MBIM_REPLY_MAX];
@@ -557,7 +559,7 @@ static void send_close(struct mbim *m)
 		warn("the modem did not answer CLOSE", NULL);
 }
 
-/* One OPEN; *status is that of OPEN_DONE, or MAX_TRANSFER, NOT_OPENED... of an error. */
+/* One OPEN; *status is that of OPEN_DONE, or a function error. */
 static int send_open(struct mbim *m, int *function_error, uint32_t *status)
 {
 	int64_t third = (m->limit - now()) / 3;
@@ -775,7 +777,8 @@ static void identify(struct mbim *m, const struct stat *st)
 	m->mark.identity[2] = (uint64_t)st->st_ctim.tv_sec;
 	m->mark.identity[3] = (uint64_t)st->st_ctim.tv_nsec;
 	if (!m->sys[0] || sys_read(m->sys, "/device/../devnum", word,
-			sizeof(word)) < 0 || !parse_number(&p, &m->mark.identity[4]))
+			sizeof(word)) < 0 ||
+	    !parse_number(&p, &m->mark.identity[4]))
 		m->mark.identity[4] = 0;
 }
 

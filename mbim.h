@@ -89,9 +89,9 @@ struct mbim_kept {
 /* What is known of the device's session. It outlives a run, as a file. */
 struct mbim_mark {
 	uint64_t identity[5];		/* rdev, inode, ctime (2), USB devnum */
-	uint32_t size;			/* of this struct, on disk its version */
+	uint32_t size;			/* of this struct: its version */
 	uint32_t control_size;
-	int32_t version;		/* MBIMEx: 0 for MBIM 1.0, else 2 or 3 */
+	int32_t version;		/* MBIMEx: 2, 3, or 0 for MBIM 1.0 */
 	uint32_t n_sessions, n_kept, unused;
 	uint8_t sessions[MBIM_KEPT_MAX];
 	struct mbim_kept kept[MBIM_KEPT_MAX];
@@ -112,14 +112,14 @@ struct mbim {
 	int fd;
 	int joined;			/* the function was open before */
 	int opened;			/* OPEN was sent */
-	int critical;			/* wait for this answer in clean-up too */
+	int critical;			/* wait for this answer always */
 
 	/* mbim.c's own */
 	char sys[96];			/* the device's directory in sysfs */
 	int is_socket, gone, cleaning, unanswered, owed;
 	int signals_known;
 	uint32_t next_id;
-	int64_t patience;		/* the whole deadline, for its sentence */
+	int64_t patience;		/* the whole deadline, to be told */
 };
 
 int64_t now(void);
@@ -185,7 +185,7 @@ int qmi_tlv(struct reader tlvs, uint8_t type, struct reader *value);
 /* Result TLV 0x02: 0, or the error; -1 when it is missing or broken. */
 int qmi_result(struct reader tlvs);
 
-/* The next TLV; false at the end, and where they are broken: tlvs is bad then. */
+/* The next TLV; false at the end, and where they are broken (bad then). */
 int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value);
 
 /* Owns the clients: those allocated by next and not kept are released. */
@@ -324,7 +324,7 @@ extern struct failure failure;
 /* Record a failure, unless there is one; its text is the strings up to NULL. */
 int fail(int code, const char *text, ...);
 
-/* The same for a refusal with a number, a name, more to say, a command to try. */
+/* The same for a refusal: number, name, more to say, a command to try. */
 int fail_with(int code, const char *who, uint32_t number, const char *name,
 	const char *more, const char *try);
 

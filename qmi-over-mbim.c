@@ -301,7 +301,8 @@ static int find_client(struct mbim *m, uint8_t service, enum qmi_use use,
 		if (m->mark.kept[i].service == service &&
 		    n_clients < MBIM_KEPT_MAX) {
 			*c = &clients[n_clients++];
-			**c = (struct client){ service, m->mark.kept[i].client, 1 };
+			**c = (struct client){ service,
+				m->mark.kept[i].client, 1 };
 			return DONE;
 		}
 	for (i = n_clients; i--; )
