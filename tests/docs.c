@@ -8,7 +8,7 @@
 #include "../main.c"
 
 static const char man_head[] =
-	".TH MBIMCTL 1 \"\" \"mbimctl " VERSION "\"\n"
+	".TH MBIMCTL 1 2026-11-21 \"mbimctl " VERSION "\"\n"
 	".SH NAME\nmbimctl \\- talk MBIM, and QMI through MBIM, to a modem\n"
 	".SH SYNOPSIS\n.B mbimctl\n[\\fIrun options\\fR] "
 	"\\-\\-\\fIcommand\\fR[=\\fIVALUE\\fR] "
