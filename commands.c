@@ -410,7 +410,7 @@ static struct cursor find_part(const struct command *command, enum op part,
 
 /* ---- values as text ---- */
 
-static char scratch[2 * MBIM_REPLY_MAX + 1];	/* one value as text or bytes */
+static char scratch[3 * MBIM_REPLY_MAX + 1];	/* one value as text or bytes */
 
 static const char *table_of(int show)
 {
@@ -876,14 +876,15 @@ static int holds_bare(const struct item *it)
 static void absent(struct item it, struct cursor *c)
 {
 	struct cursor inner = it.inner;
+	int bare = holds_bare(&it);
 	struct item item;
 
 	if (it.op == OP_REF)
 		while (next(&inner, &item))
 			absent(item, &inner);
 	else if (it.name && it.op != OP_STRUCT)
-		out_value(it.name, kinds[it.op].has & ITEMS && !holds_bare(&it)
-			? OUT_ABSENT_ARRAY : OUT_ABSENT, "", 0);
+		out_value(it.name, kinds[it.op].has & ITEMS &&
+			(!bare || bare == OP_STRING) ? OUT_ABSENT_ARRAY : OUT_ABSENT, "", 0);
 	skip(c, &it);
 }
 
@@ -920,7 +921,9 @@ static struct reader locate(struct decoder *d, const struct item *it,
 		n = take_number(r, 4);
 		return window(r, n ? offset : 0, n);
 	case AWAY:
-		return window(r, take_number(r, 4), d->counts[it->n & 3]);
+		offset = take_number(r, 4);
+		n = d->counts[it->n & 3];
+		return window(r, n ? offset : 0, n);
 	case ELEMENT:
 		v = take_ie(r, &type);
 		r->bad |= type != IE_WCHAR_STR;
@@ -1510,7 +1513,6 @@ static const char *what_is_wanted(const struct item *it)
 	}
 }
 
-/* In QMI a member of a TLV that is sent must be given; in MBIM it is 0. */
 static int encode_value(struct encoder *e, const struct item *it,
 	struct cursor after)
 {
@@ -1969,7 +1971,8 @@ static int keep_session(struct mbim *m, uint8_t session, int keep)
 	return 1;
 }
 
-enum { CONTEXT_NOT_ACTIVATED = 16, INVALID_HANDLE = 9, NO_EFFECT = 26 };
+enum { CONTEXT_NOT_ACTIVATED = 16, INVALID_HANDLE = 9,
+	OUT_OF_CALL = 15, NO_EFFECT = 26 };
 
 static int run_mbim(struct mbim *m, const struct call *call,
 	const struct encoder *e)
@@ -1989,6 +1992,8 @@ static int run_mbim(struct mbim *m, const struct call *call,
 		request, e->end, &answer);
 	if (added && (code || answer.status))
 		keep_session(m, session, 0);
+	else if (flags & FLAG(OP_KEEP) && !code && !answer.status)
+		keep_session(m, session, 1);	/* an OPEN forgot it */
 	if (flags & FLAG(OP_DROP) && !code && (!answer.status ||
 			answer.status == CONTEXT_NOT_ACTIVATED))
 		keep_session(m, session, 0);
@@ -2017,7 +2022,7 @@ static int run_qmi(struct mbim *m, const struct call *call,
 		return code;
 	/* the call of the kept client has ended by itself */
 	if (flags & FLAG(OP_DROP) && (error == NO_EFFECT ||
-			error == INVALID_HANDLE))
+			error == INVALID_HANDLE || error == OUT_OF_CALL))
 		qmi_drop(m);
 	if (error)
 		return refused(call, e->asked, 1, (uint32_t)error, reply,

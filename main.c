@@ -304,8 +304,8 @@ static void put_clean(const char *s, size_t len, int word)
 	const char *start = s, *end = s + len, *plain;
 
 	while (s < end) {
-		for (plain = s; s < end && (*s > '_' ? *s != 0x7f :
-				*s >= ' ' && *s < 'A' && *s != '\''); s++)
+		for (plain = s; s < end && ((*s > '_' && (uint8_t)*s < 0x7f) ||
+				(*s >= ' ' && *s < 'A' && *s != '\'')); s++)
 			;
 		put_bytes(plain, (size_t)(s - plain));
 		if (s == end)
@@ -797,6 +797,8 @@ static int sys_find_device(const char *device, char *path, size_t size)
 	struct text t = { path, 0, size };
 	int n;
 
+	if (device && (!*device || strlen(device) >= size))
+		return fail(USAGE, "no name for a device: ", device, NULL);
 	if (device && strchr(device, '/')) {
 		text_add(&t, device);
 		return DONE;
@@ -833,6 +835,7 @@ static void report(const char *command, const struct command *c)
 	char line[360], code[24];
 	struct text t = TEXT(line), number = TEXT(code);
 
+	line[0] = '\0';
 	text_decimal(&number, (uint64_t)failure.exit);
 	if (failure.exit) {
 		for (; *command; command++)
@@ -1411,6 +1414,8 @@ static int run_calls(struct mbim *m)
 	int code = DONE;
 
 	margin = n_calls > 1;
+	if (!n_calls)
+		return mbim_close(m);
 	for (current = 0; current < n_calls && !code; current++)
 		code = command_run(m, &calls[current]);
 	return code;
@@ -1474,7 +1479,6 @@ static int run(void)
 	mbim.close = given[CLOSE_AFTER] != NULL;
 	mbim.direct = given[DIRECT] != NULL;
 	mbim.trace = verbose ? trace : NULL;
-	set_signals();
 	current = 0;
 	code = sys_find_device(given[DEVICE], mbim.path, sizeof(mbim.path));
 	return code ? code : mbim_with_device(&mbim, run_marked);
@@ -1489,6 +1493,7 @@ int main(int argc, char **argv)
 	int code;
 
 	(void)argc;
+	set_signals();
 	code = parse_arguments(argv);
 	if (!code)
 		code = run();

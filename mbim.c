@@ -221,6 +221,13 @@ static int write_frame(struct mbim *m, const uint8_t *frame, size_t len)
 			return WRITE_LOST;
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return device_gone(m);
+		if (n < 0) {		/* ready, but only to say no */
+			code = doze(m, SECOND / 100);
+			if (!code && now() >= m->limit)
+				code = TIMED_OUT;
+			if (code)
+				return code;
+		}
 		if (n > 0) {
 			frame += n;
 			len -= (size_t)n;
@@ -316,9 +323,13 @@ static int fill(struct mbim *m)
 /* ERR alone: collect a write's error, or go slowly while it stays. */
 static int collect_error(struct mbim *m)
 {
-	if (fsync(m->fd) < 0 && errno == EIO)
+	short got;
+	int code = wait_for(m, POLLOUT, 0, &got);
+
+	/* with a write under way it would wait, without limit */
+	if (!code && got & POLLOUT && fsync(m->fd) < 0 && errno == EIO)
 		return WRITE_LOST;
-	return doze(m, SECOND / 20);
+	return code ? code : doze(m, SECOND / 20);
 }
 
 /* Wait for input and read it; TIMED_OUT is not recorded as a failure here. */
@@ -514,31 +525,33 @@ static int exchange(struct mbim *m, const struct message *q, int64_t again,
 		limit = again && n < OWN_IDS ? now() + again : m->limit;
 		limit = limit < m->limit ? limit : m->limit;
 		code = next_frame(m, f, limit);
-		resend = code == WRITE_LOST ||
+		if (!code && is_ours(f, q, ids, n))
+			break;
+		if (code == WRITE_LOST && n == OWN_IDS)
+			code = device_gone(m);
+		/* what was lost may be a push: a set is not repeated for that */
+		resend = (code == WRITE_LOST && !m->owed) ||
 			(code == TIMED_OUT && limit < m->limit);
-		if (resend && n < OWN_IDS)
+		if (!code || code == WRITE_LOST)
+			code = doze(m, code ? SECOND / 20 : 0);
+		else if (resend)
 			continue;
+		else if (code == TIMED_OUT && m->critical && !m->cleaning)
+			silence(m);
+		if (!code && !resend && q->type != CLOSE && f->id &&
+		    f->type <= FUNCTION_ERROR && pushes++ < PUSHES) {
+			if (q->type != OPEN)
+				code = push(m);
+			else
+				resend = n < OWN_IDS;
+		}
+		if (!code && now() >= m->limit)
+			code = TIMED_OUT;
 		if (code && m->critical && !m->cleaning && !m->gone) {
-			if (code == TIMED_OUT)
-				silence(m);
 			mbim_clean_up(m);
 			resend = 0;
 			continue;
 		}
-		if (code)
-			return code;
-		if (is_ours(f, q, ids, n))
-			break;
-		code = doze(m, 0);
-		if (!code && f->type >= OPEN_DONE && f->type <= FUNCTION_ERROR
-		    && f->id && pushes++ < PUSHES) {
-			if (q->type != OPEN)
-				code = push(m);
-			else if (n < OWN_IDS)
-				resend = 1;
-		}
-		if (!code && now() >= m->limit)
-			code = TIMED_OUT;
 		if (code)
 			return code;
 	}
@@ -550,12 +563,21 @@ static int exchange(struct mbim *m, const struct message *q, int64_t again,
 
 /* ---- OPEN and CLOSE ---- */
 
-static void send_close(struct mbim *m)
+int mbim_close(struct mbim *m)
 {
 	struct message q = { CLOSE, NULL, NULL, 0, 0 };
 	struct frame f;
+	int code = exchange(m, &q, 0, &f);
 
-	if (exchange(m, &q, 0, &f) && !m->gone && !failure.exit)
+	m->close = 0;
+	if (!code)
+		m->mark.n_sessions = m->mark.n_kept = 0;
+	return code == TIMED_OUT ? silence(m) : code;
+}
+
+static void send_close(struct mbim *m)
+{
+	if (mbim_close(m) && !m->gone && !failure.exit)
 		warn("the modem did not answer CLOSE", NULL);
 }
 
@@ -678,10 +700,12 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 static int proxy_runs(void)
 {
 	struct sockaddr_un a = { AF_UNIX, "\0mbim-proxy" };
-	int yes, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int yes, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
+		SOCK_CLOEXEC, 0);
 
-	yes = fd >= 0 && connect(fd, (struct sockaddr *)&a,
-		offsetof(struct sockaddr_un, sun_path) + 11) == 0;
+	yes = fd >= 0 && (connect(fd, (struct sockaddr *)&a,
+		offsetof(struct sockaddr_un, sun_path) + 11) == 0 ||
+		errno == EAGAIN);
 	if (fd >= 0)
 		close(fd);
 	return yes;
@@ -827,7 +851,8 @@ static int open_device(struct mbim *m)
 	}
 	identify(m, &st);
 	in_len = in_at = 0;
-	while (reads-- && read(m->fd, in, sizeof(in)) > 0)
+	while (reads-- && (read(m->fd, in, sizeof(in)) >= 0 ||
+			errno == EIO || errno == ENOBUFS))
 		;	/* what an earlier run left behind */
 	return DONE;
 }

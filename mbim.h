@@ -99,7 +99,7 @@ struct mbim_mark {
 
 struct mbim {
 	/* set by the caller */
-	char path[128];			/* of the node or socket */
+	char path[104];			/* of the node or socket */
 	enum mbim_open open;
 	int close;			/* --close */
 	int direct;			/* beside mbim-proxy */
@@ -131,6 +131,9 @@ int64_t now(void);
  */
 int mbim_with_device(struct mbim *m, int (*next)(struct mbim *m));
 int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m));
+
+/* CLOSE, under the deadline: the only thing that a run may have to do. */
+int mbim_close(struct mbim *m);
 
 /* Clean-up begins: three seconds from here; the run's second signal ends it. */
 void mbim_clean_up(struct mbim *m);

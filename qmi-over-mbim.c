@@ -86,19 +86,21 @@ void mark_write(struct mbim *m)
 	static int warned;
 	int want = m->mark.n_sessions || m->mark.n_kept, good = 0, fd = -1;
 	int dir = open_run_dir(want);
-	char name[32];
+	char name[32], new[32];
 
 	on_disk = m->mark;
 	mark_name(m, name, sizeof(name));
+	mark_name(m, new, sizeof(new));
+	new[0] = 'n';		/* no hex digit */
 	if (!want && dir >= 0)
 		unlinkat(dir, name, 0);
 	if (want && dir >= 0)
-		fd = openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC |
+		fd = openat(dir, new, O_WRONLY | O_CREAT | O_TRUNC |
 			O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0) {
 		good = write(fd, &on_disk, sizeof(on_disk)) == sizeof(on_disk);
 		good &= close(fd) == 0;
-		good = good && renameat(dir, "new", dir, name) == 0;
+		good = good && renameat(dir, new, dir, name) == 0;
 	}
 	if (want && !good && !warned++)
 		warn("cannot remember the session: run directory: ",
