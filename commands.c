@@ -1940,7 +1940,7 @@ static int refused(const struct call *call, uint64_t asked, int qmi,
 	}
 	if (h.lock && number == h.lock && asked == h.lock_value) {
 		code = FCC_LOCKED;
-	} else if (d.cause) {
+	} else if (d.cause && call->command->kind != KIND_QUERY) {
 		code = NETWORK_REFUSED;
 		text_add(&t, ", cause ");
 		text_decimal(&t, d.cause);

@@ -875,6 +875,8 @@ static void report(const char *command, const struct command *c)
 
 /* ---- frames: the trace and --decode ---- */
 
+static struct mbim mbim;
+
 enum { MASKS = 64 };
 static struct { const uint8_t *at; size_t len; } masks[MASKS];
 static size_t n_masks;
@@ -898,7 +900,7 @@ static int is_masked(const uint8_t *p)
 	return n_masks > MASKS;
 }
 
-static int verbose, ex_version;
+static int verbose;
 
 /* A frame as text or JSON; as hex before, in the trace. */
 static void print_frame(const char *title, const uint8_t *frame, size_t len,
@@ -910,7 +912,7 @@ static void print_frame(const char *title, const uint8_t *frame, size_t len,
 
 	n_masks = 0;
 	out_begin("", OUT_MEASURE);
-	good = decode_frame(frame, len, ex_version, mask);
+	good = decode_frame(frame, len, mbim.mark.version, mask);
 	out_end();
 	if (!good && mask && len > 20)
 		out_mask(frame + 20, len - 20);
@@ -924,7 +926,7 @@ static void print_frame(const char *title, const uint8_t *frame, size_t len,
 	}
 	put(hex || *title ? "\n" : "");
 	out_begin("", OUT_PRINT);
-	decode_frame(frame, len, ex_version, mask);
+	decode_frame(frame, len, mbim.mark.version, mask);
 	if (!good)
 		out_value("malformed", OUT_NUMBER, "true", 4);
 	out_end();
@@ -1046,7 +1048,6 @@ enum { CALLS = 64, OPTIONS = 256 };
 static struct call calls[CALLS];
 static struct option options[OPTIONS];
 static size_t n_calls, n_options;
-static struct mbim mbim;
 
 enum run_option {
 	DEVICE, TIMEOUT, OUTPUT, JSON_OUTPUT, SH_OUTPUT, PREFIX, VERBOSE,

@@ -13,15 +13,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -610,6 +607,7 @@ static int send_open(struct mbim *m, int *function_error, uint32_t *status)
 static int open_function(struct mbim *m)
 {
 	int function_error = 0, code, tries = 2;
+	int64_t limit = m->limit;
 	uint32_t status = 0;
 
 	m->opened = 1;
@@ -622,7 +620,11 @@ static int open_function(struct mbim *m)
 			break;
 		if (function_error && status == MAX_TRANSFER)
 			m->mark.control_size = 512;
+		/* which may not be answered by what is not open */
+		if (limit > now() + 2 * SECOND)
+			m->limit = now() + 2 * SECOND;
 		send_close(m);
+		m->limit = limit;
 	}
 	if (code)
 		return code;

@@ -344,6 +344,24 @@ notopened()
 		same "markers left" "" "$(ls "$work/run")"
 	done
 
+	# the session of a CONNECT that had to open the function first is kept
+	rm -rf "$work/run"
+	modem_start
+	run 0 $connect
+	cp -pr "$work/run" "$work/saved"
+	run 0 --close
+	rm -rf "$work/run"
+	mv "$work/saved" "$work/run"
+	run 0 --connect --apn internet
+	modem_check notopened=1 opens=2 closes=1 opened=1 sessions=0
+	run 0 --disconnect
+	modem_stop notopened=1 opens=2 closes=2
+
+	# --close alone is the run's one job
+	modem_start silent=close opened=1
+	run 4 -t 1 --close
+	modem_stop opened='*'
+
 	# not joined: the modem says so although we opened it
 	modem_start notopened=1
 	run 1 --get-device-caps
