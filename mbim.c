@@ -512,6 +512,8 @@ static int exchange(struct mbim *m, const struct message *q, int64_t again,
 	int64_t limit;
 	int code, pushes = 0, resend = 1;
 
+	f->id = 0;
+	f->type = 0;
 	for (;;) {
 		if (resend) {
 			ids[n++] = m->next_id++;

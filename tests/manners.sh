@@ -69,6 +69,8 @@ int main(int argc, char **argv)
 		;
 	first = i + 1;
 	pid = fork();
+	if (pid < 0)
+		return 97;
 	if (!pid) {
 		for (i = 1; i < 32; i++)
 			signal(i, SIG_DFL);
