@@ -37,7 +37,7 @@ endif
 # not musl-gcc -static-pie: Debian's gives a dynamic program without a word
 SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
 	  -fno-asynchronous-unwind-tables -fno-unwind-tables \
-	  -fomit-frame-pointer -fno-pie -no-pie
+	  -fomit-frame-pointer -fno-pie
 LINK    = -static -s -Wl,--gc-sections -Wl,-z,noseparate-code \
 	  -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,common-page-size=64
 SRC     = main.c commands.c qmi-over-mbim.c mbim.c
