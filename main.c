@@ -1,143 +1,97 @@
 /* SPDX-License-Identifier: ISC
  *
  * The face: options, the order of work, the printer with its three outputs,
- * error sentences, exit codes, signals, the trace, --list, --decode and help;
- * and what all files need: text, failures, sysfs. Only this file writes to
- * stdout and stderr. It knows no command, and never touches the device.
+ * error sentences, exit codes, signals, the trace, --list, --decode and help.
+ * Only this file writes to stdout and stderr. It knows no command, and never
+ * touches the device.
  */
 #include "mbim.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define VERSION "0.1"
 
-/* ---- text ---- */
+/* ---- stdout and stderr ---- */
 
-void text_char(struct text *t, char c)
+static char out_bytes[4096], err_bytes[4096];
+static int failed[3];			/* by descriptor */
+
+/* Write what is there; after an error, throw it away. */
+static void flush(struct text *t)
 {
-	if (t->len + 1 < t->size)
-		t->s[t->len++] = c;
-	t->s[t->len] = '\0';
-}
+	int fd = t->s == err_bytes ? 2 : 1;
+	size_t at = 0;
 
-void text_add(struct text *t, const char *s)
-{
-	while (*s)
-		text_char(t, *s++);
-}
+	while (at < t->len && !failed[fd]) {
+		ssize_t n = write(fd, t->s + at, t->len - at);
 
-void text_decimal(struct text *t, uint64_t n)
-{
-	char digits[20];
-	size_t i = sizeof(digits);
-
-	do
-		digits[--i] = (char)('0' + n % 10);
-	while (n /= 10);
-	while (i < sizeof(digits))
-		text_char(t, digits[i++]);
-}
-
-void text_hex(struct text *t, uint64_t n, int digits)
-{
-	while (digits-- > 0)
-		text_char(t, "0123456789abcdef"[n >> 4 * digits & 15]);
-}
-
-void text_bytes(struct text *t, const uint8_t *bytes, size_t len)
-{
-	while (len--)
-		text_hex(t, *bytes++, 2);
-}
-
-int parse_number(const char **s, uint64_t *n)
-{
-	int base = (*s)[0] == '0' && ((*s)[1] | 32) == 'x' ? 16 : 10, digit;
-	const char *start = *s += base == 16 ? 2 : 0;
-
-	for (*n = 0; ; ++*s) {
-		digit = **s - '0';
-		if (digit > 9 && base == 16)
-			digit = (**s | 32) >= 'a' ? (**s | 32) - 'a' + 10 : 16;
-		if (digit < 0 || digit >= base)
-			return *s > start;
-		if (*n > (UINT64_MAX - (unsigned)digit) / (unsigned)base)
-			return 0;
-		*n = *n * (unsigned)base + (unsigned)digit;
+		if (n >= 0)
+			at += (size_t)n;
+		else if (errno == EAGAIN)
+			poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, -1);
+		else
+			failed[fd] = errno != EINTR;
 	}
+	t->len = 0;
 }
 
-size_t span(const char *s, char c)
-{
-	size_t n = 0;
+static struct text out = { out_bytes, 0, sizeof(out_bytes), flush };
+static struct text err = { err_bytes, 0, sizeof(err_bytes), flush };
+static struct text *to = &out;		/* the printer's */
 
-	while (s[n] && s[n] != c)
-		n++;
-	return n;
+void warn_list(const char *const *text)
+{
+	text_add(&err, "mbimctl: ");
+	text_list(&err, text);
+	text_char(&err, '\n');
+	flush(&err);
 }
 
-int64_t parse_signed(const char **s)
+static void text_blanks(struct text *t, size_t n)
 {
-	int minus = **s == '-';
-	uint64_t n;
+	static const char blanks[] = "                                ";
 
-	*s += minus;
-	parse_number(s, &n);
-	return minus ? (int64_t)(0 - n) : (int64_t)n;
+	for (; n >= sizeof(blanks); n--)
+		text_char(t, ' ');
+	text_put(t, blanks, n);
 }
 
 /* ---- failure ---- */
 
 struct failure failure;
 
-int fail(int code, const char *text, ...)
+int fail_list(int code, const char *const *text)
 {
-	struct text t = TEXT(failure.text);
-	va_list list;
+	if (!failure.quiet && !failure.exit) {
+		struct text t = TEXT(failure.text);
 
-	if (failure.quiet || failure.exit)
-		return code;
-	failure.exit = code;
-	va_start(list, text);
-	for (; text; text = va_arg(list, const char *))
-		text_add(&t, text);
-	va_end(list);
+		text_list(&t, text);
+		failure.exit = code;
+	}
 	return code;
 }
 
 int fail_with(int code, const char *who, uint32_t number, const char *name,
 	const char *more, const char *try)
 {
-	char dashed[32];
-	struct text d = TEXT(dashed);
-	char digits[24];
-	struct text t = TEXT(digits);
+	char hex[12], dashed[40];
+	struct text h = TEXT(hex), d = TEXT(dashed);
 
 	if (!failure.quiet && !failure.exit) {
 		failure.number = number;
 		failure.name = name;
 	}
-	text_add(&t, " (");
-	if (number > 0xffff)
-		text_add(&t, "0x");
-	if (number > 0xffff)
-		text_hex(&t, number, 8);
-	else
-		text_decimal(&t, number);
-	text_char(&t, ')');
-	dashed[0] = '\0';
-	for (; try && *try; try++)
-		text_char(&d, *try == '_' ? '-' : *try);
-	return fail(code, who, name, digits, more, d.len ? ": try --" : "",
-		dashed, NULL);
+	text_add(&h, "0x");
+	text_hex(&h, number, 8);
+	text_dashed(&d, try ? try : "");
+	return fail(code, who, name, " (", number > 0xffff ? hex :
+		decimal(number), ")", more, try ? ": try --" : "", dashed);
 }
 
 /* strerror() has a table of 2 KB; these are the ones that people meet. */
@@ -157,663 +111,224 @@ const char *errno_text(void)
 	}
 }
 
-/* ---- output ---- */
-
-static struct sink {
-	int failed;
-	size_t len;
-	char s[4096];
-} out, err, *to = &out;
-
-static void flush(struct sink *s)
-{
-	size_t at = 0;
-	ssize_t n;
-
-	while (at < s->len && !s->failed) {
-		n = write(s == &out ? 1 : 2, s->s + at, s->len - at);
-		if (n < 0 && errno != EINTR)
-			s->failed = 1;
-		at += n > 0 ? (size_t)n : 0;
-	}
-	s->len = 0;
-}
-
-static void put_bytes(const char *s, size_t len)
-{
-	if (len > sizeof(to->s) - to->len)
-		flush(to);
-	if (len > sizeof(to->s)) {
-		put_bytes(s, len / 2);
-		put_bytes(s + len / 2, len - len / 2);
-		return;
-	}
-	memcpy(to->s + to->len, s, len);
-	to->len += len;
-}
-
-static void put_char(char c)
-{
-	if (to->len == sizeof(to->s))
-		flush(to);
-	to->s[to->len++] = c;
-}
-
-static void put(const char *s)
-{
-	put_bytes(s, strlen(s));
-}
-
-static void put_spaces(size_t n)
-{
-	for (; n > 8; n -= 8)
-		put_bytes("        ", 8);
-	put_bytes("        ", n);
-}
-
-/* A name of ours, in the spelling of text and options. */
-static void put_dashed(const char *name, char dashed)
-{
-	char s[64];
-	size_t n = 0;
-
-	for (; *name && *name != '=' && n < sizeof(s); name++)
-		s[n++] = *name == '_' || *name == '-' ? dashed : *name;
-	put_bytes(s, n);
-}
-
-static void complain(const char *text, va_list list)
-{
-	to = &err;
-	put("mbimctl: ");
-	for (; text; text = va_arg(list, const char *))
-		put(text);
-	put_char('\n');
-	flush(&err);
-	to = &out;
-}
-
-void warn(const char *text, ...)
-{
-	va_list list;
-
-	va_start(list, text);
-	complain(text, list);
-	va_end(list);
-}
-
 /* ---- the printer ---- */
 
 static enum format { TEXT_FORMAT, JSON, SH } format;
+static const char *const formats[] = { "text", "json", "sh" };
 static const char *prefix = "mbim";
 
+/* The groups that are open: the first is the command's object. */
 enum { LEVELS = 12 };
 static struct level {
 	enum out_group group;
-	size_t count, path_len, blocks, pad;
+	size_t count, path_len, indent;
 } levels[LEVELS], *level = levels;
-static char variable[512];		/* sh: its name so far */
-static size_t label_width;		/* text: where values begin */
-static int measuring, muted, margin, dash;
+
+/* sh: the name of the variable, of which path_len belong to the group */
+static char name_buffer[512];
+static struct text variable = { name_buffer, 0, sizeof(name_buffer), NULL };
+
+/* text: where values stand, and how far a line has come */
+enum { VALUE_COLUMN = 28 };
+static size_t column;
+static size_t margin;			/* text: 1 below a title */
+static int muted;
 
 void out_mute(int mute)
 {
 	muted += mute ? 1 : -1;
 }
 
-/* Our words as users see them: the ledger has services in capitals. */
-static char worded(const char *s, char c, int word)
+/*
+ * A value without its quotes. JSON escapes control characters; text and sh have
+ * none, C1 included. Words of ours are as users see them: with dashes, and the
+ * services, which the ledger has in capitals, small.
+ */
+static void out_print(const char *s, size_t len, int word)
 {
-	return !word ? c : c == '_' ? '-' : s[0] >= 'A' && s[0] <= 'Z' &&
-		s[1] >= 'A' && s[1] <= 'Z' ? (char)(c | 32) : c;
-}
+	int capitals = word && len > 1 && isupper((uint8_t)s[0]) &&
+		isupper((uint8_t)s[1]);
 
-static int is_control(const char *s, size_t left)
-{
-	uint8_t c = (uint8_t)*s;
+	for (; len; s++, len--) {
+		size_t n = 0;
 
-	return c < 0x20 || c == 0x7f || (c == 0xc2 && left > 1 &&
-		(uint8_t)s[1] >= 0x80 && (uint8_t)s[1] < 0xa0);
-}
-
-static void put_json(const char *s, size_t len, int word)
-{
-	const char *start = s;
-	char hex[8];
-
-	put_char('"');
-	for (; len--; s++) {
-		struct text t = TEXT(hex);
-
-		if (is_control(s, 1)) {
-			text_add(&t, "\\u");
-			text_hex(&t, (uint8_t)*s, 4);
-			put(hex);
-			continue;
-		}
-		if (*s == '"' || *s == '\\')
-			put_char('\\');
-		put_char(worded(start, *s, word));
-	}
-	put_char('"');
-}
-
-/* Text for people and for sh: no control characters; quotes apart, for sh. */
-static void put_clean(const char *s, size_t len, int word)
-{
-	const char *start = s, *end = s + len, *plain;
-
-	while (s < end) {
-		for (plain = s; s < end && ((*s > '_' && (uint8_t)*s < 0x7f) ||
-				(*s >= ' ' && *s < 'A' && *s != '\'')); s++)
-			;
-		put_bytes(plain, (size_t)(s - plain));
-		if (s == end)
+		/* most are what they are */
+		while (n < len && ((s[n] > '_' && s[n] < 0x7f) ||
+				(s[n] >= '(' && s[n] < 'A') || s[n] == ' '))
+			n++;
+		text_put(to, s, n);
+		s += n;
+		len -= n;
+		if (!len)
 			break;
-		if (is_control(s, (size_t)(end - s))) {
-			put_char(' ');
-			s += *s == '\xc2';
-		} else if (*s == '\'' && format == SH) {
-			put("'\\''");
+
+		uint8_t c = (uint8_t)*s;
+		int c1 = c == 0xc2 && len > 1 && (s[1] & 0xe0) == 0x80;
+
+		if (format == JSON && (c < ' ' || c == 0x7f)) {
+			text_add(to, "\\u");
+			text_hex(to, c, 4);
+		} else if (format != JSON && (c < ' ' || c == 0x7f || c1)) {
+			text_char(to, ' ');
+			s += c1;
+			len -= (size_t)c1;
+		} else if (c == '\'' && format == SH) {
+			text_add(to, "'\\''");
 		} else {
-			put_char(worded(start, *s, word));
-		}
-		s++;
-	}
-}
-
-/* text: labels, with the values in a column */
-
-static size_t indent(void)
-{
-	return 2 * (size_t)(level - levels - 1 + margin);
-}
-
-/* The label of a value; returns how far away its value stands. */
-static size_t text_label(const char *name)
-{
-	size_t len = indent() + strlen(name);
-
-	put_spaces(indent() - 2 * (size_t)dash);
-	put(dash ? "- " : "");
-	dash = 0;
-	put_dashed(name, ' ');
-	put_char(':');
-	return label_width > len ? label_width - len + 1 : 1;
-}
-
-static void text_measure(const char *name)
-{
-	size_t width = indent() + strlen(name);
-
-	if (level->group == OUT_OBJECT && label_width < width)
-		label_width = width;
-}
-
-static void text_value(const char *name, enum out_kind kind, const char *s,
-	size_t len)
-{
-	if (kind >= OUT_ABSENT)
-		return;
-	if (measuring) {
-		text_measure(name);
-		return;
-	}
-	if (level->group == OUT_OBJECT)
-		level->pad = text_label(name);
-	else if (level->count++)
-		put(", ");
-	if (len || kind == OUT_UNKNOWN)
-		put_spaces(level->pad);
-	level->pad = 0;
-	if (kind == OUT_UNKNOWN)
-		put("unknown");
-	else
-		put_clean(s, len, kind == OUT_WORD);
-	if (level->group == OUT_OBJECT)
-		put_char('\n');
-}
-
-/* Objects in an array are a block each, after a dash; others share a line. */
-static void text_open(const char *name, enum out_group group)
-{
-	size_t pad = 0;
-
-	if (measuring) {
-		if (group != OUT_OBJECT)
-			text_measure(name);
-	} else if (level->group == OUT_OBJECT) {
-		pad = text_label(name);
-		put(group == OUT_OBJECT ? "\n" : "");
-	} else {
-		put(level->blocks++ ? "" : "\n");
-		dash = 1;
-	}
-	*++level = (struct level){ .group = group, .pad = pad };
-}
-
-static void text_close(void)
-{
-	struct level closed = *level;
-
-	if (dash) {		/* an element with nothing in it */
-		put_spaces(indent() - 2);
-		put("-\n");
-		dash = 0;
-	}
-	level--;
-	if (!measuring && closed.group != OUT_OBJECT && !closed.blocks)
-		put_char('\n');
-}
-
-/* JSON: one object a line */
-
-static void json_name(const char *name)
-{
-	if (level->count++)
-		put_char(',');
-	if (level->group == OUT_OBJECT) {
-		put_json(name, strlen(name), 0);
-		put_char(':');
-	}
-}
-
-static void json_value(const char *name, enum out_kind kind, const char *s,
-	size_t len)
-{
-	if (measuring || kind >= OUT_ABSENT)
-		return;
-	json_name(name);
-	if (kind == OUT_UNKNOWN)
-		put("null");
-	else if (kind == OUT_NUMBER)
-		put(s);
-	else
-		put_json(s, len, kind == OUT_WORD);
-}
-
-static void json_open(const char *name, enum out_group group)
-{
-	if (!measuring) {
-		json_name(name);
-		put_char(group == OUT_OBJECT ? '{' : '[');
-	}
-	*++level = (struct level){ .group = group };
-}
-
-static void json_close(void)
-{
-	enum out_group group = level--->group;
-
-	if (!measuring)
-		put_char(group == OUT_OBJECT ? '}' : ']');
-}
-
-/* sh: assignments, nested names joined; words without space in one variable */
-
-static void sh_name(const char *name)
-{
-	char digits[24];
-	struct text t = TEXT(digits), p = { variable, level->path_len,
-		sizeof(variable) };
-
-	text_decimal(&t, level->count++);
-	text_char(&p, '_');
-	text_add(&p, *name ? name : digits);
-}
-
-static void sh_assign(const char *suffix, const char *s, size_t len, int word)
-{
-	put(variable);
-	put(suffix);
-	put("='");
-	put_clean(s, len, word);
-	put("'\n");
-}
-
-static void sh_value(const char *name, enum out_kind kind, const char *s,
-	size_t len)
-{
-	if (measuring || (kind >= OUT_ABSENT && level > levels + 1))
-		return;
-	if (level->group == OUT_WORDS) {
-		if (level->count++)
-			put_char(' ');
-		put_clean(s, len, 1);
-		return;
-	}
-	sh_name(name);
-	if (kind == OUT_ABSENT_ARRAY)
-		sh_assign("_count", "0", 1, 0);
-	else
-		sh_assign("", s, len, kind == OUT_WORD);
-}
-
-static void sh_open(const char *name, enum out_group group)
-{
-	if (!measuring) {
-		sh_name(name);
-		if (group == OUT_WORDS) {
-			put(variable);
-			put("='");
+			if (format == JSON && (c == '"' || c == '\\'))
+				text_char(to, '\\');
+			text_char(to, word && c == '_' ? '-' : capitals &&
+				isupper(c) ? (char)(c | 32) : *s);
 		}
 	}
-	*++level = (struct level){ .group = group,
-		.path_len = strlen(variable) };
 }
 
-static void sh_close(void)
+static void end_line(void)
 {
-	struct level closed = *level--;
-	char digits[24];
-	struct text t = TEXT(digits);
-
-	if (measuring)
-		return;
-	variable[closed.path_len] = '\0';
-	text_decimal(&t, closed.count);
-	if (closed.group == OUT_WORDS)
-		put("'\n");
-	else if (closed.group == OUT_ARRAY)
-		sh_assign("_count", digits, t.len, 0);
+	text_char(to, '\n');
+	column = 0;
 }
 
-static const struct printer {
-	const char *name;
-	void (*value)(const char *name, enum out_kind kind, const char *s,
-		size_t len);
-	void (*open)(const char *name, enum out_group group);
-	void (*close)(void);
-} printers[] = {
-	[TEXT_FORMAT] = { "text", text_value, text_open, text_close },
-	[JSON] = { "json", json_value, json_open, json_close },
-	[SH] = { "sh", sh_value, sh_open, sh_close },
-};
+/* What stands before a value or a group, and keeps it from the one before. */
+static void out_label(const char *name)
+{
+	size_t count = level->count++;
+	int named = level->group == OUT_OBJECT;
+
+	if (format == JSON) {
+		text_add(to, count ? "," : "");
+		if (named)
+			text_join(to, "\"", name, "\":");
+	} else if (format == SH && level->group == OUT_WORDS) {
+		text_add(to, count ? " " : "");
+	} else if (format == SH) {
+		variable.len = level->path_len;
+		text_join(&variable, "_", *name ? name : decimal(count));
+	} else if (named) {
+		text_blanks(to, column ? 1 : level->indent);
+		column = level->indent;
+		for (size_t n; *name; name += n + (name[n] == '_')) {
+			n = span(name, '_');
+			text_put(to, name, n);
+			text_char(to, name[n] ? ' ' : ':');
+			column += n + 1;
+		}
+	}
+}
 
 void out_value(const char *name, enum out_kind kind, const char *s, size_t len)
 {
-	if (!muted)
-		printers[format].value(name, kind, s, len);
+	int word = kind == OUT_WORD, named = level->group == OUT_OBJECT;
+	const char *end = "";
+
+	/* what is absent empties a variable of sh, and is nowhere else */
+	if (muted || (kind >= OUT_ABSENT && (format != SH || level > levels)))
+		return;
+	if (kind == OUT_UNKNOWN && format != SH) {
+		s = format == JSON ? "null" : "unknown";
+		len = strlen(s);
+	}
+	out_label(name);
+	if (format == JSON) {
+		end = word || kind == OUT_TEXT ? "\"" : "";
+		text_add(to, end);
+	} else if (format == SH && level->group != OUT_WORDS) {
+		text_join(to, variable.s, kind == OUT_ABSENT_ARRAY ?
+			"_count='0" : "='");
+		end = "'\n";
+	} else if (format == TEXT_FORMAT) {
+		if (!named && level->count > 1)
+			text_put(to, ", ", 2);
+		else if (len)
+			text_blanks(to, column < VALUE_COLUMN ?
+				VALUE_COLUMN - column : 1);
+	}
+	out_print(s, len, word);
+	if (*end)
+		text_add(to, end);
+	if (format == TEXT_FORMAT && named)
+		end_line();
 }
 
+void out_number(const char *name, uint64_t n, int minus)
+{
+	char digits[24];
+	struct text t = TEXT(digits);
+
+	text_join(&t, minus ? "-" : "", decimal(minus ? 0 - n : n));
+	out_value(name, OUT_NUMBER, digits, t.len);
+}
+
+/* Text from without, which may be no UTF-8: arguments, names of files. */
+static void out_string(const char *name, const char *s)
+{
+	char valid[1200];
+	struct text t = TEXT(valid);
+
+	text_utf8(&t, (const uint8_t *)s, strlen(s));
+	out_value(name, OUT_TEXT, valid, t.len);
+}
+
+/* In text, an element that is an object is a block, after a dash. */
 void out_open(const char *name, enum out_group group)
 {
-	if (!muted)
-		printers[format].open(name, group);
+	int element = level->group != OUT_OBJECT;
+
+	if (muted)
+		return;
+	out_label(name);
+	if (format == JSON)
+		text_char(to, group == OUT_OBJECT ? '{' : '[');
+	if (format == SH && group == OUT_WORDS)
+		text_join(to, variable.s, "='");
+	if (format == TEXT_FORMAT && column && (element || group == OUT_OBJECT))
+		end_line();
+	if (format == TEXT_FORMAT && element) {
+		text_blanks(to, level->indent);
+		text_char(to, '-');
+		column = 1;
+	}
+	level[1] = (struct level){ group, 0, variable.len, level->indent + 2 };
+	level++;
 }
 
 void out_close(void)
 {
-	if (!muted)
-		printers[format].close();
-}
-
-void out_begin(const char *name, enum out_pass pass)
-{
-	struct text p = TEXT(variable);
-
-	measuring = pass == OUT_MEASURE;
-	if (measuring)
-		label_width = 0;
-	level = levels + 1;
-	level->group = OUT_OBJECT;
-	level->count = 0;
-	variable[0] = '\0';
-	text_add(&p, prefix);
-	level->path_len = p.len;
-	if (measuring)
+	if (muted)
 		return;
 	if (format == JSON)
-		put_char('{');
-	if (format == TEXT_FORMAT && margin && name[0]) {
-		put_dashed(name, '-');
-		put(":\n");
+		text_char(to, level->group == OUT_OBJECT ? '}' : ']');
+	if (format == TEXT_FORMAT && column)
+		end_line();
+	variable.s[level->path_len] = '\0';
+	if (format == SH && level->group == OUT_ARRAY)
+		text_join(to, variable.s, "_count='", decimal(level->count),
+			"'\n");
+	if (format == SH && level->group == OUT_WORDS)
+		text_add(to, "'\n");
+	level--;
+}
+
+void out_begin(const char *name)
+{
+	if (muted)
+		return;
+	variable.len = 0;
+	text_add(&variable, prefix);
+	level = levels;
+	*level = (struct level){ OUT_OBJECT, 0, variable.len, 2 * margin };
+	if (format == JSON)
+		text_char(to, '{');
+	if (format == TEXT_FORMAT && margin && *name) {
+		text_dashed(to, name);
+		text_add(to, ":\n");
 	}
 }
 
 void out_end(void)
 {
-	if (!measuring && format == JSON)
-		put("}\n");
-	measuring = 0;
-}
-
-/* ---- sysfs ---- */
-
-/* Test beds keep their /sys and /dev below a directory of their own. */
-const char *sys_root(void)
-{
-	const char *dir = getenv("MBIMCTL_ROOT");
-
-	return dir ? dir : "";
-}
-
-int sys_read(const char *dir, const char *name, char *s, size_t size)
-{
-	char file[256];
-	struct text t = TEXT(file);
-	ssize_t n;
-	int fd;
-
-	text_add(&t, dir);
-	text_add(&t, name);
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	n = read(fd, s, size - 1);
-	close(fd);
-	if (n < 0)
-		return -1;
-	s[n] = '\0';
-	if (n > 0 && s[n - 1] == '\n')
-		s[--n] = '\0';
-	return (int)n;
-}
-
-/*
- * Call each with every name in a directory until it returns nonzero. Straight
- * from the kernel, because opendir() allocates.
- */
-static int each_entry(const char *dir, int (*each)(const char *name, void *arg),
-	void *arg)
-{
-	_Alignas(8) char entries[1024];
-	uint16_t size;
-	long n, at;
-	int stop = 0, fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return 0;
-	/* struct linux_dirent64: the size at 16, the name at 19 */
-	while (!stop && (n = syscall(SYS_getdents64, fd, entries,
-			sizeof(entries))) > 0)
-		for (at = 0; at < n && !stop; at += size) {
-			memcpy(&size, entries + at + 16, sizeof(size));
-			if (entries[at + 19] != '.')
-				stop = each(entries + at + 19, arg);
-		}
-	close(fd);
-	return stop;
-}
-
-static int copy_name(const char *name, void *arg)
-{
-	struct text *t = arg;
-
-	text_add(t, name);
-	return 1;
-}
-
-/* The network interface of a port, as USB and as WWAN devices have it. */
-static void port_net(const char *sys, char *net, size_t size)
-{
-	static const char *const dirs[] = { "/device/net",
-		"/device/device/net" };
-	char path[256];
-	struct text t, name = { net, 0, size };
-	size_t i;
-
-	net[0] = '\0';
-	for (i = 0; i < 2 && !name.len; i++) {
-		t = (struct text)TEXT(path);
-		text_add(&t, sys);
-		text_add(&t, dirs[i]);
-		each_entry(path, copy_name, &name);
-	}
-}
-
-int sys_net_is_up(const char *sys)
-{
-	char net[32], dir[256], flags[32];
-	const char *p = flags;
-	struct text t = TEXT(dir);
-	uint64_t n;
-
-	port_net(sys, net, sizeof(net));
-	if (!net[0])
-		return 0;
-	text_add(&t, sys_root());
-	text_add(&t, "/sys/class/net/");
-	text_add(&t, net);
-	return sys_read(dir, "/flags", flags, sizeof(flags)) > 0 &&
-		parse_number(&p, &n) && (n & 1);	/* IFF_UP */
-}
-
-/* The last part of a link's target. */
-static void link_name(const char *sys, const char *name, char *s, size_t size)
-{
-	char path[256], target[256];
-	struct text t = TEXT(path), last = { s, 0, size };
-	const char *slash;
-	ssize_t n;
-
-	text_add(&t, sys);
-	text_add(&t, name);
-	s[0] = '\0';
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return;
-	target[n] = '\0';
-	slash = strrchr(target, '/');
-	text_add(&last, slash ? slash + 1 : target);
-}
-
-/* An MBIM port of this machine. */
-struct mbim_port {
-	char path[128];			/* /dev/cdc-wdm0 */
-	char name[32];			/* cdc-wdm0 */
-	char net[32];			/* wwan0, or empty */
-	char bus[32];			/* 1-1.2, or empty */
-	char ids[16];			/* 1199:9079, or empty */
-};
-
-struct search {
-	const char *class;
-	void (*each)(const struct mbim_port *port);
-	int count;
-};
-
-static int look_at_port(const char *name, void *arg)
-{
-	struct search *search = arg;
-	int usb = strcmp(search->class, "usbmisc") == 0;
-	struct mbim_port port = { .net = "" };
-	char sys[256], word[64];
-	struct text t = TEXT(sys), path = TEXT(port.path);
-	struct text nm = TEXT(port.name), ids = TEXT(port.ids);
-	const char *id = usb ? "/device/../idVendor" : "/device/device/vendor";
-
-	text_add(&t, sys_root());
-	text_add(&t, "/sys/class/");
-	text_add(&t, search->class);
-	text_char(&t, '/');
-	text_add(&t, name);
-	if (usb)
-		link_name(sys, "/device/driver", word, sizeof(word));
-	else if (sys_read(sys, "/type", word, sizeof(word)) < 0)
-		return 0;
-	if (strcmp(word, usb ? "cdc_mbim" : "MBIM") != 0)
-		return 0;
-	text_add(&path, sys_root());
-	text_add(&path, "/dev/");
-	text_add(&path, name);
-	text_add(&nm, name);
-	port_net(sys, port.net, sizeof(port.net));
-	link_name(sys, usb ? "/device" : "/device/device", port.bus,
-		sizeof(port.bus));
-	if (usb && strchr(port.bus, ':'))	/* an interface: 1-1.2:1.0 */
-		*strchr(port.bus, ':') = '\0';
-	if (sys_read(sys, id, word, sizeof(word)) > 0) {
-		text_add(&ids, word + (usb ? 0 : 2));
-		id = usb ? "/device/../idProduct" : "/device/device/device";
-		text_char(&ids, ':');
-		if (sys_read(sys, id, word, sizeof(word)) > 0)
-			text_add(&ids, word + (usb ? 0 : 2));
-	}
-	search->count++;
-	search->each(&port);
-	return 0;
-}
-
-static int sys_ports(void (*each)(const struct mbim_port *port))
-{
-	static const char *const classes[] = { "usbmisc", "wwan" };
-	struct search search = { NULL, each, 0 };
-	char dir[128];
-	struct text t;
-	size_t i;
-
-	for (i = 0; i < 2; i++) {
-		search.class = classes[i];
-		t = (struct text)TEXT(dir);
-		text_add(&t, sys_root());
-		text_add(&t, "/sys/class/");
-		text_add(&t, classes[i]);
-		each_entry(dir, look_at_port, &search);
-	}
-	return search.count;
-}
-
-static const char *wanted;		/* -d, when it is no path */
-static struct mbim_port match;
-static int matches;
-static char found[160];		/* the paths of all */
-
-static void match_port(const struct mbim_port *p)
-{
-	struct text t = { found, strlen(found), sizeof(found) };
-
-	text_add(&t, t.len ? ", " : "");
-	text_add(&t, p->path);
-	if (!wanted || !strcmp(wanted, p->net) || !strcmp(wanted, p->bus) ||
-	    !strcmp(wanted, p->name)) {
-		match = *p;
-		matches++;
-	}
-}
-
-static int sys_find_device(const char *device, char *path, size_t size)
-{
-	struct text t = { path, 0, size };
-	int n;
-
-	if (device && (!*device || strlen(device) >= size))
-		return fail(USAGE, "no name for a device: ", device, NULL);
-	if (device && strchr(device, '/')) {
-		text_add(&t, device);
-		return DONE;
-	}
-	wanted = device;
-	n = sys_ports(match_port);
-	if (matches == 1) {
-		text_add(&t, match.path);
-		return DONE;
-	}
-	if (wanted)
-		return fail(NO_DEVICE, matches ? "several MBIM ports are " :
-			"no MBIM port is ", wanted, "; see --list", NULL);
-	return fail(NO_DEVICE, n ? "several MBIM ports, choose one with -d: " :
-		"no MBIM port found; name one with -d", found, NULL);
+	if (!muted && format == JSON)
+		text_add(to, "}\n");
 }
 
 /* ---- errors ---- */
@@ -827,105 +342,77 @@ static const char *const hints[] = {
 };
 
 /* One line on stderr; in JSON and sh the same on stdout. */
-static void report(const char *command, const struct command *c)
+static void report(const struct command *c)
 {
-	size_t n = sizeof(hints) / sizeof(*hints);
-	const char *hint = (size_t)failure.exit < n ? hints[failure.exit] :
-		NULL;
-	char line[360], code[24];
-	struct text t = TEXT(line), number = TEXT(code);
+	size_t n = sizeof(hints) / sizeof(*hints), code = (size_t)failure.exit;
+	char line[360];
+	struct text t = TEXT(line);
 
-	line[0] = '\0';
-	text_decimal(&number, (uint64_t)failure.exit);
-	if (failure.exit) {
-		for (; *command; command++)
-			text_char(&t, *command == '_' ? '-' : *command);
-		text_add(&t, t.len ? ": " : "");
-		text_add(&t, failure.text);
-		text_add(&t, hint ? hint : "");
-		warn(line, NULL);
+	if (code) {
+		text_dashed(&t, c ? command_name(c) : "");
+		text_join(&t, c ? ": " : "", failure.text,
+			code < n && hints[code] ? hints[code] : "");
+		warn(line);
 	}
-	measuring = 0;
-	if (format == JSON && failure.exit) {
-		out_begin("", OUT_PRINT);
+	if (format == TEXT_FORMAT || (format == JSON && !code))
+		return;
+	out_begin("");
+	if (format == JSON) {
 		out_open("error", OUT_OBJECT);
-		out_value("exit", OUT_NUMBER, code, number.len);
+		out_number("exit", code, 0);
 		if (failure.name) {
-			char status[24];
-			struct text s = TEXT(status);
-
-			text_decimal(&s, failure.number);
-			out_value("status", OUT_NUMBER, status, s.len);
-			out_value("name", OUT_TEXT, failure.name,
-				strlen(failure.name));
+			out_number("status", failure.number, 0);
+			out_string("name", failure.name);
 		}
-		out_value("text", OUT_TEXT, line, t.len);
+		out_string("text", line);
 		out_close();
-		out_end();
-	} else if (format == SH) {
-		out_begin("", OUT_PRINT);
-		if (failure.exit && c)
+	} else {
+		if (code && c)
 			command_blank(c);
-		if (failure.exit)
-			out_value("error", OUT_TEXT, line, t.len);
-		out_value("exit", OUT_NUMBER, code, number.len);
-		out_end();
+		if (code)
+			out_string("error", line);
+		out_number("exit", code, 0);
 	}
+	out_end();
 }
 
 /* ---- frames: the trace and --decode ---- */
 
 static struct mbim mbim;
+static int verbose;
 
-enum { MASKS = 64 };
-static struct { const uint8_t *at; size_t len; } masks[MASKS];
-static size_t n_masks;
+/* The frame that is being printed, and which of its bytes are kept back. */
+static const uint8_t *shown;
+static char hidden[MBIM_REPLY_MAX];
 
 void out_mask(const uint8_t *bytes, size_t len)
 {
-	if (n_masks < MASKS) {
-		masks[n_masks].at = bytes;
-		masks[n_masks].len = len;
-	}
-	n_masks++;
+	memset(hidden + (bytes - shown), 1, len);
 }
-
-static int is_masked(const uint8_t *p)
-{
-	size_t i;
-
-	for (i = 0; i < n_masks && i < MASKS; i++)
-		if (p >= masks[i].at && p < masks[i].at + masks[i].len)
-			return 1;
-	return n_masks > MASKS;
-}
-
-static int verbose;
 
 /* A frame as text or JSON; as hex before, in the trace. */
 static void print_frame(const char *title, const uint8_t *frame, size_t len,
 	int hex)
 {
 	int mask = hex && verbose < 2, good;
-	char byte[4];
-	size_t i;
 
-	n_masks = 0;
-	out_begin("", OUT_MEASURE);
+	shown = frame;
+	memset(hidden, 0, len);
+	out_mute(1);		/* is it good, and what is to be masked? */
 	good = decode_frame(frame, len, mbim.mark.version, mask);
-	out_end();
+	out_mute(0);
 	if (!good && mask && len > 20)
 		out_mask(frame + 20, len - 20);
-	put(title);
-	for (i = 0; hex && i < len; i++) {
-		struct text t = TEXT(byte);
-
-		text_hex(&t, frame[i], 2);
-		put(i % 24 ? " " : "\n   ");
-		put(is_masked(frame + i) ? "xx" : byte);
+	text_add(to, title);
+	for (size_t i = 0; hex && i < len; i++) {
+		text_add(to, i % 24 ? " " : "\n   ");
+		if (hidden[i])
+			text_add(to, "xx");
+		else
+			text_hex(to, frame[i], 2);
 	}
-	put(hex || *title ? "\n" : "");
-	out_begin("", OUT_PRINT);
+	text_add(to, hex || *title ? "\n" : "");
+	out_begin("");
 	decode_frame(frame, len, mbim.mark.version, mask);
 	if (!good)
 		out_value("malformed", OUT_NUMBER, "true", 4);
@@ -946,100 +433,89 @@ static void trace(int sent, const uint8_t *frame, size_t len)
 	to = &out;
 }
 
-/*
- * The bytes of a line that is nothing but hex, or -1. What quotes it is passed,
- * and what a log has before "data =".
- */
-static int hex_line(const char *s, uint8_t *bytes, size_t max)
-{
-	const char *p = s, *data;
+/* Lines beyond this are taken in pieces; of whole bytes, if they are regular */
+enum { LINE = MBIM_REPLY_MAX * 3 };
 
-	while (*s && strchr("><| \t", *s))
-		s++;
-	for (; *p; p++) {
-		if (strncmp(p, "data", 4))
-			continue;
-		for (data = p + 4; *data == ' '; data++)
-			;
-		if (*data == '=')
-			s = data + 1;
-	}
-	return parse_hex(s, s + strlen(s), bytes, max);
-}
+/* Of what was pasted: the rest of a frame, and all that a line can add. */
+static uint8_t pasted[MBIM_REPLY_MAX + LINE / 2];
+static size_t pasted_len, frames_found;
 
 /* The length of the MBIM or QMUX frame that begins here; 0 if none does. */
 static size_t frame_length(const uint8_t *p, size_t len)
 {
 	struct reader r = { p, len, 0, 0 };
-	uint64_t type, size;
+	uint64_t type = take_number(&r, 4), size = take_number(&r, 4);
 
-	if (len < 3)
-		return 0;
-	type = take_number(&r, 4);
-	size = take_number(&r, 4);
 	if (!r.bad && (type & 0x7fffffff) - 1 < 7 && size >= 12 &&
 	    size <= MBIM_REPLY_MAX)
 		return size;
-	size = (size_t)p[1] | (size_t)p[2] << 8;
-	return p[0] == 1 && size >= 11 ? size + 1 : 0;
+	size = len > 2 ? p[1] | (size_t)p[2] << 8 : 0;
+	return size >= 11 && p[0] == 1 ? size + 1 : 0;
 }
 
-static uint8_t pasted[MBIM_REPLY_MAX];
-static size_t pasted_len, frames_found;
-
-/* A line of what was pasted: more of a frame, or something in between. */
+/*
+ * A line of what was pasted: if it is nothing but hex, more of a frame, else
+ * something in between. Quoting is passed, and what a log has before "data =".
+ */
 static void decode_line(const char *line)
 {
-	char digits[24];
-	size_t len;
-	int n = hex_line(line, pasted + pasted_len,
+	size_t at = 0, len;
+
+	while (*line && strchr("><| \t", *line))
+		line++;
+	for (const char *p = line, *end; *p; p++) {
+		for (end = p + 4; !strncmp(p, "data", 4) && *end == ' '; end++)
+			;
+		if (!strncmp(p, "data", 4) && *end == '=')
+			line = end + 1;
+	}
+
+	int n = parse_hex(line, line + strlen(line), pasted + pasted_len,
 		sizeof(pasted) - pasted_len);
 
 	if (n == 0)
 		return;
-	if (n < 0)
-		pasted_len = 0;
-	else
-		pasted_len += (size_t)n;
-	while ((len = frame_length(pasted, pasted_len)) && len <= pasted_len) {
-		struct text t = TEXT(digits);
+	pasted_len = n < 0 ? 0 : pasted_len + (size_t)n;
+	while ((len = frame_length(pasted + at, pasted_len - at)) &&
+	       len <= pasted_len - at) {
+		char title[32];
+		struct text t = TEXT(title);
 
-		text_add(&t, frames_found++ ? "\n# " : "# ");
-		text_decimal(&t, frames_found);
-		print_frame(format == JSON ? "" : digits, pasted, len, 0);
-		pasted_len -= len;
-		memmove(pasted, pasted + len, pasted_len);
+		if (format != JSON)
+			text_join(&t, frames_found ? "\n# " : "# ",
+				decimal(frames_found + 1));
+		frames_found++;
+		print_frame(title, pasted + at, len, 0);
+		at += len;
 	}
+	pasted_len -= at;
+	memmove(pasted, pasted + at, pasted_len);
 	if (!len && pasted_len >= 8)
-		pasted_len = 0;
+		pasted_len = 0;		/* no frame begins there */
 }
 
 static int decode_file(const char *name)
 {
-	static char line[MBIM_REPLY_MAX * 3];
+	static char line[LINE + 1];
 	char part[4096];
-	size_t len = 0;
-	ssize_t n, i;
+	struct text t = TEXT(line);
 	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : 0;
+	ssize_t n;
 
 	if (fd < 0)
-		return fail(USAGE, name, ": ", errno_text(), NULL);
+		return fail(USAGE, name, ": ", errno_text());
 	while ((n = read(fd, part, sizeof(part))) > 0)
-		for (i = 0; i < n; i++) {
-			if (part[i] != '\n' && len < sizeof(line) - 1) {
-				line[len++] = part[i];
-				continue;
+		for (ssize_t i = 0; i < n; i++) {
+			if (part[i] == '\n' || t.len == LINE) {
+				decode_line(line);
+				t = (struct text)TEXT(line);
 			}
-			line[len] = '\0';
-			decode_line(line);
-			len = 0;
+			if (part[i] != '\n')
+				text_char(&t, part[i]);
 		}
-	line[len] = '\0';
 	decode_line(line);
-	if (!frames_found)
-		return fail(MALFORMED, name, ": no MBIM or QMUX frame in it",
-			NULL);
-	return DONE;
+	return frames_found ? DONE : fail(MALFORMED, name,
+		": no MBIM or QMUX frame in it");
 }
 
 /* ---- options ---- */
@@ -1051,85 +527,77 @@ static size_t n_calls, n_options;
 
 enum run_option {
 	DEVICE, TIMEOUT, OUTPUT, JSON_OUTPUT, SH_OUTPUT, PREFIX, VERBOSE,
-	ALWAYS, NEVER, CLOSE_AFTER, DIRECT, LIST, DECODE, HELP, SHOW_VERSION,
-	RAW_MBIM, RAW_QMI, RUN_OPTIONS
+	ANEW, NEVER, CLOSING, DIRECT,
+	LIST, DECODE, HELP, SHOW_VERSION,	/* these need no modem */
+	RUN_OPTIONS
 };
 
 static const struct {
-	const char *name, *value, *help;	/* value: its name, or "" */
-	char letter;
+	const char letter[2], *name, *value, *help;	/* "" is no value */
 } run_options[RUN_OPTIONS] = {
-	[DEVICE] = { "device", "DEVICE", "path, network interface or USB path",
-		'd' },
-	[TIMEOUT] = { "timeout", "SECONDS", "deadline of the whole run", 't' },
-	[OUTPUT] = { "output", "text|json|sh", "how replies are printed", 'o' },
-	[JSON_OUTPUT] = { "json", "", "the same as -o json", 'j' },
-	[SH_OUTPUT] = { "sh", "", "the same as -o sh", 's' },
-	[PREFIX] = { "prefix", "P", "of the variables of -o sh, not mbim", 0 },
-	[VERBOSE] = { "verbose", "", "show frames; twice, secrets too", 'v' },
-	[ALWAYS] = { "open", "", "start the function anew, ending sessions",
-		0 },
-	[NEVER] = { "no-open", "", "take the function for open, leave it so",
-		0 },
-	[CLOSE_AFTER] = { "close", "", "close the function, ending sessions",
-		0 },
-	[DIRECT] = { "direct", "", "work beside mbim-proxy", 0 },
-	[LIST] = { "list", "", "show the MBIM ports of this machine", 0 },
-	[DECODE] = { "decode", "FILE", "tell the frames in pasted hex", 0 },
-	[HELP] = { "help", "[COMMAND]", "show this, or a command's options",
-		'h' },
-	[SHOW_VERSION] = { "version", "", "show the version", 0 },
-	[RAW_MBIM] = { "raw-mbim", "SERVICE,CID,query|set[,HEX]",
-		"any MBIM command", 0 },
-	[RAW_QMI] = { "raw-qmi", "SERVICE,MESSAGE[,TLV=HEX]...",
-		"any QMI message", 0 },
+	[DEVICE] = { "d", "device", "DEVICE",
+		"path, network interface or USB path" },
+	[TIMEOUT] = { "t", "timeout", "SECONDS", "deadline of the whole run" },
+	[OUTPUT] = { "o", "output", "text|json|sh", "how replies are printed" },
+	[JSON_OUTPUT] = { "j", "json", "", "the same as -o json" },
+	[SH_OUTPUT] = { "s", "sh", "", "the same as -o sh" },
+	[PREFIX] = { "", "prefix", "P", "of the variables of -o sh, not mbim" },
+	[VERBOSE] = { "v", "verbose", "", "show frames; twice, secrets too" },
+	[ANEW] = { "", "open", "", "start the function anew, ending sessions" },
+	[NEVER] = { "", "no-open", "",
+		"take the function for open, leave it so" },
+	[CLOSING] = { "", "close", "", "close the function, ending sessions" },
+	[DIRECT] = { "", "direct", "", "work beside mbim-proxy" },
+	[LIST] = { "", "list", "", "show the MBIM ports of this machine" },
+	[DECODE] = { "", "decode", "FILE", "tell the frames in pasted hex" },
+	[HELP] = { "h", "help", "[COMMAND]",
+		"show this, or a command's options" },
+	[SHOW_VERSION] = { "", "version", "", "show the version" },
 };
 
 static const char *given[RUN_OPTIONS];	/* their values, or "" */
 
+static int needs_none;			/* one of those that need no modem */
+
 static int bad_usage(const char *what, const char *name)
 {
-	return fail(USAGE, what, name, "; see --help", NULL);
+	return fail(USAGE, what, name, "; see --help");
 }
 
+/* These are false when the value is none. */
 static int parse_timeout(const char *s)
 {
-	uint64_t n, unit = SECOND;
+	int64_t unit = SECOND;
+	uint64_t n;
 
 	if (!parse_number(&s, &n) || n > 1000000)
-		return bad_usage("-t wants seconds, not ", given[TIMEOUT]);
+		return 0;
 	mbim.patience = (int64_t)n * SECOND;
 	if (*s == '.')
-		for (s++; *s >= '0' && *s <= '9' && unit > 1; s++)
-			mbim.patience += (*s - '0') * (int64_t)(unit /= 10);
-	return *s || !mbim.patience ? bad_usage("-t wants seconds, not ",
-		given[TIMEOUT]) : DONE;
+		for (s++; isdigit((uint8_t)*s) && unit > 1; s++)
+			mbim.patience += (*s - '0') * (unit /= 10);
+	return !*s && mbim.patience;
 }
 
-static int add_call(const struct command *c, const char *raw, int raw_qmi)
+static int parse_format(const char *s)
 {
-	if (n_calls == CALLS)
-		return bad_usage("too many commands", "");
-	calls[n_calls++] = (struct call){ c, raw, raw_qmi,
-		options + n_options, 0 };
-	return DONE;
+	for (format = SH; format && strcmp(s, formats[format]); format--)
+		;
+	return !strcmp(s, formats[format]);
 }
 
-static int add_option(const char *name, const char *value)
+static int parse_prefix(const char *s)
 {
-	if (n_options == OPTIONS)
-		return bad_usage("too many options", "");
-	options[n_options++] = (struct option){ name, value, 0 };
-	calls[n_calls - 1].n_options++;
-	return DONE;
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	prefix = *s && !isdigit((uint8_t)*s) && !s[strspn(s, letters)] ? s :
+		prefix;
+	return prefix == s;
 }
 
 static int take_run_option(enum run_option o, const char *value)
 {
-	size_t i;
-
-	if (o == RAW_MBIM || o == RAW_QMI)
-		return add_call(NULL, value, o == RAW_QMI);
 	if (o == JSON_OUTPUT || o == SH_OUTPUT) {
 		value = run_options[o].name;
 		o = OUTPUT;
@@ -1138,30 +606,26 @@ static int take_run_option(enum run_option o, const char *value)
 		return bad_usage("given twice: --", run_options[o].name);
 	given[o] = value;
 	verbose += o == VERBOSE;
-	if (o == TIMEOUT)
-		return parse_timeout(value);
-	if (o == OUTPUT) {
-		for (i = 0; i < 3 && strcmp(printers[i].name, value); i++)
-			;
-		if (i == 3)
-			return bad_usage("-o wants text, json or sh, not ",
-				value);
-		format = (enum format)i;
-	}
+	needs_none |= o >= LIST;
+	if (o == TIMEOUT && !parse_timeout(value))
+		return bad_usage("-t wants seconds, not ", value);
+	if (o == OUTPUT && !parse_format(value))
+		return bad_usage("-o wants text, json or sh, not ", value);
+	if (o == PREFIX && !parse_prefix(value))
+		return bad_usage("no name for variables: ", value);
 	return DONE;
 }
 
 /*
- * Which run option is this? A letter, or a name up to a NUL or '='; RUN_OPTIONS
- * if none.
+ * Which run option is this? A letter, or a dash and a name up to a NUL or '=';
+ * RUN_OPTIONS if none.
  */
 static enum run_option find_run_option(const char *a)
 {
 	size_t i, len = span(a, '=');
 
 	for (i = 0; i < RUN_OPTIONS; i++)
-		if (a[0] != '-' ? a[0] && a[0] == run_options[i].letter :
-		    a[1] == run_options[i].name[0] &&
+		if (a[0] != '-' ? a[0] && a[0] == *run_options[i].letter :
 		    !strncmp(a + 1, run_options[i].name, len - 1) &&
 		    !run_options[i].name[len - 1])
 			break;
@@ -1171,202 +635,147 @@ static enum run_option find_run_option(const char *a)
 /* One long or short option; *i is that of the argument with its value. */
 static int parse_option(char **argv, int *i)
 {
-	const char *a = argv[*i] + 1, *eq = strchr(a, '='), *value = eq;
+	const char *a = argv[*i] + 1, *value = strchr(a, '=');
 	const struct command *c = n_calls ? calls[n_calls - 1].command : NULL;
-	int is_long = a[0] == '-', mine = 0, wants;
-	enum run_option o;
+	int is_long = a[0] == '-', mine = is_long && c && a[1] &&
+		a[1] != '=' && command_has_option(c, a + 1), wants = mine;
+	enum run_option o = mine ? RUN_OPTIONS : find_run_option(a);
 
-	if (is_long && c && a[1] && a[1] != '=')
-		mine = command_has_option(c, a + 1);
-	o = mine ? RUN_OPTIONS : find_run_option(a);
-	if (!mine && o == RUN_OPTIONS) {
+	if (o < RUN_OPTIONS) {
+		wants = *run_options[o].value != '\0';
+	} else if (!mine) {
 		c = is_long ? command_find(a + 1) : NULL;
 		if (!c)
 			return bad_usage("no such option or command: ",
 				argv[*i]);
+		wants = command_has_option(c, "");
 	}
-	wants = mine || (o < RUN_OPTIONS ? *run_options[o].value != '\0' :
-		command_has_option(c, ""));
 	if (value && !wants)
 		return bad_usage("takes no value: ", argv[*i]);
-	if (!is_long && a[1]) {		/* -vv, -t5 */
-		if (wants)
-			value = a;
-		else if (o == VERBOSE && a[1] == 'v' && !a[2])
-			verbose++;
-		else
+	if (!is_long && a[1] && !wants) {	/* -vv */
+		if (o != VERBOSE || strcmp(a, "vv"))
 			return bad_usage("no such option: ", argv[*i]);
+		verbose++;
 	}
+	if (!is_long && a[1] && wants)		/* -t5 */
+		value = a;
+
+	const char *next = argv[*i + 1];
+
 	if (value)
 		value++;
-	else if (wants && argv[*i + 1] && strncmp(argv[*i + 1], "--", 2) &&
-		 !(o == HELP && argv[*i + 1][0] == '-'))
+	else if (wants && next && strncmp(next, "--", 2) &&
+		 !(o == HELP && *next == '-'))
 		value = argv[++*i];
 	else if (wants && o != HELP)
 		return bad_usage("wants a value: ", argv[*i]);
 	if (o < RUN_OPTIONS)
 		return take_run_option(o, value ? value : "");
-	if (mine)
-		return add_option(a + 1, value);
-	if (add_call(c, NULL, 0))
-		return USAGE;
-	return wants ? add_option("", value) : DONE;
+	if (n_options == OPTIONS || (!mine && n_calls == CALLS))
+		return bad_usage("too many commands or options", "");
+	if (!mine)
+		calls[n_calls++] = (struct call){ c, options + n_options, 0 };
+	if (wants) {
+		options[n_options++] = (struct option){ mine ? a + 1 : "",
+			value, 0 };
+		calls[n_calls - 1].n_options++;
+	}
+	return DONE;
 }
 
 static int parse_arguments(char **argv)
 {
-	int i, code = DONE;
-	const char *p;
+	int code = DONE;
 
-	for (i = 1; argv[i] && !code; i++)
+	for (int i = 1; argv[i] && !code; i++)
 		code = argv[i][0] == '-' && argv[i][1] && argv[i][1] != '=' ?
 			parse_option(argv, &i) :
 			bad_usage("not an option: ", argv[i]);
 	if (code)
 		return code;
-	if (given[ALWAYS] && given[NEVER])
+	if (given[ANEW] && given[NEVER])
 		return bad_usage("--open and --no-open exclude each other", "");
-	if (given[PREFIX]) {
-		for (p = given[PREFIX]; *p == '_' || isalpha((uint8_t)*p) ||
-		     (p > given[PREFIX] && isdigit((uint8_t)*p)); p++)
-			;
-		if (*p || p == given[PREFIX])
-			return bad_usage("no name for variables: ",
-				given[PREFIX]);
-		prefix = given[PREFIX];
-	}
-	if (given[HELP] && !*given[HELP] && n_calls && calls[0].command)
+	if (given[HELP] && !*given[HELP] && n_calls)
 		given[HELP] = command_name(calls[0].command);
-	else if (n_calls && (given[HELP] || given[SHOW_VERSION] ||
-			given[LIST] || given[DECODE]))
+	else if (n_calls && needs_none)
 		return bad_usage("that option goes without commands", "");
 	return DONE;
 }
 
 /* ---- help ---- */
 
-static void print_pair(const char *name, const char *value, const char *help)
+static void print_pair(const char *name, const char *help)
 {
-	size_t width = strlen(name) + (*value ? 1 + strlen(value) : 0);
+	size_t width = strlen(name);
 
-	put("  --");
-	put_dashed(name, '-');
-	put(*value ? " " : "");
-	put(value);
-	put_spaces(width < 32 ? 32 - width : 1);
-	put(help);
-	put_char('\n');
+	text_add(&out, "  --");
+	text_dashed(&out, name);
+	text_blanks(&out, width < 32 ? 32 - width : 1);
+	text_join(&out, help, "\n");
 }
 
-static void print_command(const char *name, const char *help)
+static void print_words(const char *table)
 {
-	print_pair(name, "", help);
-}
-
-static void print_words(const struct option_help *h)
-{
-	const char *p = h->words + (*h->words == '|'), *word;
+	const char *p = table + (*table == '|'), *word;
 	uint64_t n;
-	int any = 0;
 
-	while (*p > '\1') {
-		if (h->is_uuid) {
-			word = p + 37;
-			p += strlen(p) + 1;
-		} else {
-			word = next_word(&p, &n);
-		}
-		put(any++ ? ", " : "        ");
-		put_clean(word, strlen(word), 1);
+	for (int any = 0; (word = next_word(&p, &n)); any = 1) {
+		text_add(&out, any ? ", " : "        ");
+		out_print(word, strlen(word), 1);
 	}
-	put(*h->words == '|' ? " (a comma list)\n" : "\n");
+	text_add(&out, *table == '|' ? " (a comma list)\n" : "\n");
 }
 
 static void print_option(const struct option_help *h)
 {
-	put("  ");
-	if (h->is_value)
-		put("(its value) ");
-	put("--");
-	put_dashed(h->name, '-');
-	if (h->also) {
-		put(", --");
-		put_dashed(h->also, '-');
-	}
-	put("  ");
-	put(h->help);
-	if (h->is_required)
-		put("; needed");
-	if (h->fallback) {
-		put("; default ");
-		put_dashed(h->fallback, '-');
-	}
-	put_char('\n');
+	text_add(&out, h->is_value ? "  (its value) --" : "  --");
+	text_dashed(&out, h->name);
+	text_add(&out, h->also ? ", --" : "");
+	text_dashed(&out, h->also ? h->also : "");
+	text_join(&out, "  ", h->help, h->is_required ? "; needed" : "",
+		h->fallback ? "; default " : "");
+	text_dashed(&out, h->fallback ? h->fallback : "");
+	text_char(&out, '\n');
 	if (h->words && *h->words != '*')
-		print_words(h);
+		print_words(h->words);
 }
 
 static int print_help(const char *name)
 {
-	const struct command *c;
-	size_t i;
-
 	name += strncmp(name, "--", 2) ? 0 : 2;
 	if (*name) {
-		c = command_find(name);
+		const struct command *c = command_find(name);
+
 		if (!c)
 			return bad_usage("no such command: ", name);
-		put("--");
-		put_dashed(command_name(c), '-');
-		put(": ");
-		put(command_help(c));
-		put_char('\n');
+		text_add(&out, "--");
+		text_dashed(&out, command_name(c));
+		text_join(&out, ": ", command_help(c), "\n");
 		command_options(c, print_option);
 		return DONE;
 	}
-	put("mbimctl [run options] --command[=VALUE] [--parameter VALUE]... "
-		"[--command ...]\n\nRun options:\n");
-	for (i = 0; i < RUN_OPTIONS; i++) {
-		if (run_options[i].letter) {
-			put(" -");
-			put_char(run_options[i].letter);
-			put_char(',');
-		}
-		print_pair(run_options[i].name, run_options[i].value,
-			run_options[i].help);
+	text_add(&out, "mbimctl [run options] --command[=VALUE] "
+		"[--parameter VALUE]... [--command ...]\n\nRun options:\n");
+	for (size_t i = 0; i < RUN_OPTIONS; i++) {
+		char both[48];
+		struct text t = TEXT(both);
+
+		text_join(&t, run_options[i].name, *run_options[i].value ?
+			" " : "", run_options[i].value);
+		if (*run_options[i].letter)
+			text_join(&out, " -", run_options[i].letter, ",");
+		print_pair(both, run_options[i].help);
 	}
-	put("\nCommands (--help COMMAND shows the parameters of one):\n");
-	command_list(print_command);
+	text_add(&out,
+		"\nCommands (--help COMMAND shows the parameters of one):\n");
+	command_list(print_pair);
 	return DONE;
-}
-
-static void print_port(const struct mbim_port *p)
-{
-	out_open("", OUT_OBJECT);
-	out_value("device", OUT_TEXT, p->path, strlen(p->path));
-	out_value("interface", OUT_TEXT, p->net, strlen(p->net));
-	out_value("bus", OUT_TEXT, p->bus, strlen(p->bus));
-	out_value("id", OUT_TEXT, p->ids, strlen(p->ids));
-	out_close();
-}
-
-static void list_ports(void)
-{
-	enum out_pass pass;
-
-	for (pass = OUT_MEASURE; pass <= OUT_PRINT; pass++) {
-		out_begin("list", pass);
-		out_open("ports", OUT_ARRAY);
-		sys_ports(print_port);
-		out_close();
-		out_end();
-	}
 }
 
 /* ---- the run ---- */
 
 volatile sig_atomic_t signals_seen, signal_last;
-static size_t current;			/* of the calls */
+static size_t current;		/* the call that is being done, from 1 */
 
 static void on_signal(int sig)
 {
@@ -1383,31 +792,17 @@ static void set_signals(void)
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction action = { .sa_handler = on_signal }, old;
 	sigset_t blocked;
-	size_t i;
 
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGPIPE);
-	for (i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		sigaddset(&blocked, signals[i]);
-	sigprocmask(SIG_BLOCK, &blocked, &mbim.waiting);
-	sigaddset(&mbim.waiting, SIGPIPE);
-	for (i = 0; i < 3; i++) {
 		sigaction(signals[i], &action, &old);
 		if (old.sa_handler == SIG_IGN)
 			sigaction(signals[i], &old, NULL);
 	}
-}
-
-static void die_by_signal(int sig)
-{
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	sigset_t set;
-
-	sigaction(sig, &action, NULL);
-	kill(getpid(), sig);
-	sigemptyset(&set);
-	sigaddset(&set, sig);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &blocked, &mbim.waiting);
+	sigaddset(&mbim.waiting, SIGPIPE);
 }
 
 static int run_calls(struct mbim *m)
@@ -1440,14 +835,14 @@ static int run_marked(struct mbim *m)
 static int check_calls(void)
 {
 	int64_t slow = 30;
-	int code = DONE, seconds;
+	int code = DONE;
 
-	if (!n_calls && !given[CLOSE_AFTER])
+	if (!n_calls && !given[CLOSING])
 		return bad_usage("no command", "");
 	for (current = 0; current < n_calls && !code; current++) {
+		int seconds = command_slow(calls[current].command);
+
 		code = command_check(&calls[current]);
-		seconds = calls[current].raw ? 0 :
-			command_slow(calls[current].command);
 		slow = seconds > slow ? seconds : slow;
 	}
 	if (!mbim.patience)
@@ -1455,73 +850,84 @@ static int check_calls(void)
 	return code;
 }
 
+static void print_port(const struct mbim_port *p)
+{
+	out_open("", OUT_OBJECT);
+	out_string("device", p->path);
+	out_string("interface", p->net);
+	out_string("bus", p->bus);
+	out_string("id", p->ids);
+	out_close();
+}
+
+static int list_ports(void)
+{
+	out_begin("list");
+	out_open("ports", OUT_ARRAY);
+	mbim_ports(print_port);
+	out_close();
+	out_end();
+	return DONE;
+}
+
 static int run(void)
 {
-	int code;
-
 	if (given[HELP])
 		return print_help(given[HELP]);
-	if (given[SHOW_VERSION]) {
-		put("mbimctl " VERSION "\n");
-		return DONE;
-	}
 	if (given[DECODE])
 		return decode_file(given[DECODE]);
-	if (given[LIST]) {
-		list_ports();
+	if (given[LIST])
+		return list_ports();
+	if (given[SHOW_VERSION]) {
+		text_add(&out, "mbimctl " VERSION "\n");
 		return DONE;
 	}
-	code = check_calls();
+
+	int code = check_calls();
+
 	if (code)
 		return code;
+	current = 0;
 	mbim.limit = now() + mbim.patience;
-	mbim.open = given[ALWAYS] ? OPEN_ALWAYS : given[NEVER] ||
-		!n_calls ? OPEN_NEVER : OPEN_AUTO;
-	mbim.close = given[CLOSE_AFTER] != NULL;
+	mbim.open = given[ANEW] ? OPEN_ALWAYS : given[NEVER] || !n_calls ?
+		OPEN_NEVER : OPEN_AUTO;
+	mbim.close = given[CLOSING] != NULL;
 	mbim.direct = given[DIRECT] != NULL;
 	mbim.trace = verbose ? trace : NULL;
-	current = 0;
-	code = sys_find_device(given[DEVICE], mbim.path, sizeof(mbim.path));
+	code = mbim_find(&mbim, given[DEVICE]);
 	return code ? code : mbim_with_device(&mbim, run_marked);
 }
 
 #ifndef DOCS
 int main(int argc, char **argv)
 {
-	const struct call *c = NULL;
-	char digits[24];
-	struct text t = TEXT(digits);
-	int code;
-
 	(void)argc;
 	set_signals();
-	code = parse_arguments(argv);
+
+	int code = parse_arguments(argv);
+
 	if (!code)
 		code = run();
 	failure.quiet = 0;
 	if (signals_seen)	/* maybe not before clean-up */
-		code = fail(SIGNALLED + signal_last, "interrupted", NULL);
+		code = fail(SIGNALLED + signal_last, "interrupted");
 	code = failure.exit ? failure.exit : code;
 	if (code)
 		flush(&out);	/* what went well comes first */
-	if (current && current <= n_calls)
-		c = &calls[current - 1];	/* the one that failed */
-	if (code || !(given[HELP] || given[SHOW_VERSION] || given[LIST] ||
-			given[DECODE]))
-		report(!c ? "" : c->raw ? run_options[c->raw_qmi ? RAW_QMI :
-			RAW_MBIM].name : command_name(c->command),
-			c ? c->command : NULL);
-	if (code && current && current < n_calls) {
-		text_decimal(&t, n_calls - current);
-		warn(digits, " of the commands not run", NULL);
-	}
+	if (code || !needs_none)
+		report(current ? calls[current - 1].command : NULL);
+	if (code && current && current < n_calls)
+		warn(decimal(n_calls - current), " of the commands not run");
 	flush(&out);
-	if (out.failed) {
-		warn("cannot write the output", NULL);
+	if (failed[1]) {
+		warn("cannot write the output");
 		code = code ? code : NO_OUTPUT;
 	}
-	if (code > SIGNALLED)
-		die_by_signal(code - SIGNALLED);
+	if (code > SIGNALLED) {		/* a true death by the signal */
+		signal(code - SIGNALLED, SIG_DFL);
+		raise(code - SIGNALLED);
+		sigprocmask(SIG_SETMASK, &mbim.waiting, NULL);
+	}
 	return code;
 }
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * The pipe: how bytes reach a modem. The reader of untrusted bytes, opening and
- * locking the device, waiting with a deadline, frames and fragments, OPEN and
- * CLOSE, one transaction at a time. It knows no service, and no command but the
- * query that it pushes through a channel out of step. It prints nothing.
+ * The pipe: how bytes reach a modem. Finding the device in sysfs, opening and
+ * locking it, waiting with a deadline, frames and fragments, OPEN and CLOSE,
+ * one transaction at a time. It knows no service, and no command but the query
+ * that it pushes through a channel out of step. It prints nothing.
  *
  * MBIM 1.0 errata 1, §9 (messages); Linux cdc-wdm.c (what a read and a write
  * of the device really do).
@@ -13,84 +13,237 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-/* ---- refusals ---- */
+/* ---- numbers ---- */
 
-enum { STATUS_BUSY = 1, NOT_OPENED = 5, MAX_TRANSFER = 8 };
-
-int mbim_refused(uint32_t status, int code, const char *more)
+const char *decimal(uint64_t n)
 {
-	const char *try = code ? NULL : name_of(HINT, status);
-	static const uint8_t exits[] = {
-		[3] = NO_SIM, [4] = NO_SIM, [5] = PIN_NEEDED,
-		[9] = UNSUPPORTED, [14] = NO_SIM,
-	};
+	static char digits[4][24];
+	static unsigned calls;
+	struct text t = TEXT(digits[calls++ % 4]);
 
-	if (!code && status < sizeof(exits))
-		code = exits[status];
-	return fail_with(code ? code : REFUSED, "modem said ", status,
-		name_of(MBIM_STATUS, status), more, try);
+	text_decimal(&t, n);
+	return t.s;
 }
 
-/* ---- untrusted bytes ---- */
-
-const uint8_t *take(struct reader *r, size_t n)
+int parse_number(const char **s, uint64_t *n)
 {
-	const uint8_t *p;
+	int base = (*s)[0] == '0' && ((*s)[1] | 32) == 'x' ? 16 : 10, digit;
+	const char *start = *s += base == 16 ? 2 : 0;
 
-	if (r->bad || n > r->len - r->at) {
-		r->bad = 1;
-		return NULL;
+	for (*n = 0; ; ++*s) {
+		digit = **s - '0';
+		if (digit > 9 && base == 16)
+			digit = (**s | 32) >= 'a' ? (**s | 32) - 'a' + 10 : 16;
+		if (digit < 0 || digit >= base)
+			return *s > start;
+		if (*n > (UINT64_MAX - (unsigned)digit) / (unsigned)base)
+			return 0;
+		*n = *n * (unsigned)base + (unsigned)digit;
 	}
-	p = r->base + r->at;
-	r->at += n;
-	return p;
 }
 
-uint64_t take_number(struct reader *r, size_t bytes)
-{
-	const uint8_t *p = take(r, bytes);
-	uint64_t n = 0;
+/* ---- sysfs ---- */
 
-	while (p && bytes--)
-		n = n << 8 | p[bytes];
-	return n;
+/* Test beds keep their /sys and /dev below a directory of their own. */
+static const char *root(void)
+{
+	const char *dir = getenv("MBIMCTL_ROOT");
+
+	return dir ? dir : "";
 }
 
-struct reader window(struct reader *r, size_t offset, size_t size)
+/* A path below the root, of strings in a row; it holds until the next. */
+static const char *path_list(const char *const *parts)
 {
-	struct reader w = { r->base, 0, 0, 1 };
+	static char path[320];
+	struct text t = TEXT(path);
 
-	if (r->bad || offset > r->len || size > r->len - offset) {
-		r->bad = 1;
-		return w;
+	text_add(&t, root());
+	text_list(&t, parts);
+	return path;
+}
+
+#define path_of(...) path_list(LIST_OF(__VA_ARGS__))
+
+static char contents[4096];		/* what was read last */
+
+/* Read a file but for a newline at its end; returns its length. */
+static size_t read_file(const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, contents, sizeof(contents) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	n -= n > 0 && contents[n - 1] == '\n';
+	contents[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+static uint64_t read_number(const char *file)
+{
+	const char *p = contents;
+	uint64_t n;
+
+	read_file(file);
+	return parse_number(&p, &n) ? n : 0;
+}
+
+/* The last part of a link's target. */
+static const char *read_link(const char *link)
+{
+	ssize_t n = readlink(link, contents + 1, sizeof(contents) - 2);
+
+	contents[0] = '/';
+	contents[n > 0 ? n + 1 : 1] = '\0';
+	return strrchr(contents, '/') + 1;
+}
+
+/* Call each with every name in a directory. opendir() would allocate. */
+static void each_entry(const char *dir,
+	void (*each)(const char *name, void *arg), void *arg)
+{
+	_Alignas(8) char entries[1024];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint16_t size;
+	long n;
+
+	if (fd < 0)
+		return;
+	/* struct linux_dirent64: the size at 16, the name at 19 */
+	while ((n = syscall(SYS_getdents64, fd, entries, sizeof(entries))) > 0)
+		for (long at = 0; at < n; at += size) {
+			memcpy(&size, entries + at + 16, sizeof(size));
+			if (entries[at + 19] != '.')
+				each(entries + at + 19, arg);
+		}
+	close(fd);
+}
+
+static void first_name(const char *name, void *arg)
+{
+	struct text *t = arg;
+
+	if (!t->len)
+		text_add(t, name);
+}
+
+/* The network interface of a port, as USB and as WWAN devices have it. */
+static void text_net(struct text *t, const char *sys)
+{
+	each_entry(path_of(sys, "/device/net"), first_name, t);
+	each_entry(path_of(sys, "/device/device/net"), first_name, t);
+}
+
+static int net_is_up(const char *sys)
+{
+	char net[32];
+	struct text t = TEXT(net);
+
+	text_net(&t, sys);
+	return t.len && read_number(path_of("/sys/class/net/", net, "/flags"))
+		& 1;			/* IFF_UP */
+}
+
+/* ---- discovery ---- */
+
+struct search {
+	void (*each)(const struct mbim_port *port);
+	int usb, count;
+};
+
+static void text_id(struct text *t, const char *file)
+{
+	read_file(file);
+	text_add(t, contents + (strncmp(contents, "0x", 2) ? 0 : 2));
+}
+
+static void look_at_port(const char *name, void *arg)
+{
+	struct search *search = arg;
+	int usb = search->usb;
+	const char *device = usb ? "/device/.." : "/device/device";
+	struct mbim_port port;
+	char sys[256];
+	struct text t = TEXT(sys), path = TEXT(port.path), net = TEXT(port.net);
+	struct text bus = TEXT(port.bus), ids = TEXT(port.ids);
+
+	text_join(&t, usb ? "/sys/class/usbmisc/" : "/sys/class/wwan/", name);
+	if (usb ? strcmp(read_link(path_of(sys, "/device/driver")), "cdc_mbim")
+	    : !read_file(path_of(sys, "/type")) || strcmp(contents, "MBIM"))
+		return;
+	text_join(&path, root(), "/dev/", name);
+	text_net(&net, sys);
+	text_add(&bus, read_link(path_of(sys, usb ? "/device" : device)));
+	if (usb)			/* an interface: 1-1.2:1.0 */
+		port.bus[span(port.bus, ':')] = '\0';
+	text_id(&ids, path_of(sys, device, usb ? "/idVendor" : "/vendor"));
+	text_add(&ids, ids.len ? ":" : "");
+	text_id(&ids, path_of(sys, device, usb ? "/idProduct" : "/device"));
+	search->count++;
+	search->each(&port);
+}
+
+int mbim_ports(void (*each)(const struct mbim_port *port))
+{
+	struct search search = { each, 1, 0 };
+
+	each_entry(path_of("/sys/class/usbmisc"), look_at_port, &search);
+	search.usb = 0;
+	each_entry(path_of("/sys/class/wwan"), look_at_port, &search);
+	return search.count;
+}
+
+static const char *wanted;		/* -d, when it is no path */
+static struct mbim_port match;		/* the last of so many */
+static int matches;
+static char found[160];			/* the paths of all */
+
+static void match_port(const struct mbim_port *p)
+{
+	struct text t = { .s = found, strlen(found), sizeof(found) };
+
+	text_join(&t, t.len ? ", " : "", p->path);
+	if (!wanted || !strcmp(wanted, p->net) || !strcmp(wanted, p->bus) ||
+	    !strcmp(wanted, strrchr(p->path, '/') + 1)) {
+		match = *p;
+		matches++;
 	}
-	w.base = r->base + offset;
-	w.len = size;
-	w.bad = 0;
-	return w;
 }
 
-void put_number(uint8_t *p, uint64_t n, size_t bytes)
+int mbim_find(struct mbim *m, const char *device)
 {
-	for (; bytes--; n >>= 8)
-		*p++ = (uint8_t)n;
-}
+	struct text t = TEXT(m->path);
 
-static uint32_t get_u32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-		(uint32_t)p[3] << 24;
+	if (device && (!*device || strlen(device) >= sizeof(m->path)))
+		return fail(USAGE, "no name for a device: ", device);
+	if (device && strchr(device, '/')) {
+		text_add(&t, device);
+		return DONE;
+	}
+	wanted = device;
+	mbim_ports(match_port);
+	text_add(&t, match.path);
+	if (matches == 1)
+		return DONE;
+	if (wanted)
+		return fail(NO_DEVICE, matches ? "several MBIM ports are " :
+			"no MBIM port is ", wanted, "; see --list");
+	return fail(NO_DEVICE, matches ?
+		"several MBIM ports, choose one with -d: " :
+		"no MBIM port found; name one with -d", found);
 }
 
 /* ---- waiting ---- */
@@ -103,6 +256,11 @@ int64_t now(void)
 	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
  * The only place that sleeps, and the only one where signals get through.
  * Waits for events on the device, or (events 0) just for the time to pass.
@@ -111,34 +269,32 @@ int64_t now(void)
 static int wait_for(struct mbim *m, short events, int64_t limit, short *got)
 {
 	struct pollfd p = { m->fd, events, 0 };
-	struct timespec t;
-	int64_t left;
 	int n;
 
-	for (;;) {
+	do {
+		int64_t left = limit - now();
+		struct timespec t = { 0 };
+
 		if (signals_seen > m->signals_known)
-			return fail(SIGNALLED + signal_last, "interrupted",
-				NULL);
-		left = limit - now();
-		if (left < 0)
-			left = 0;
-		t.tv_sec = (time_t)(left / SECOND);
-		t.tv_nsec = (long)(left % SECOND);
+			return fail(SIGNALLED + signal_last, "interrupted");
+		t.tv_sec = left > 0 ? left / SECOND : 0;
+		t.tv_nsec = left > 0 ? left % SECOND : 0;
 		n = ppoll(&p, events != 0, &t, &m->waiting);
-		if (n < 0 && errno == EINTR)
-			continue;
-		*got = n > 0 ? p.revents : 0;
-		return DONE;
-	}
+	} while (n < 0 && errno == EINTR);
+	*got = n > 0 ? p.revents : 0;
+	return DONE;
 }
 
-/* Let signals in and sleep, when there is something to do all the time. */
-static int doze(struct mbim *m, int64_t time)
+/*
+ * Let signals in and sleep, when there is something to do all the time.
+ * TIMED_OUT, which is not recorded as a failure, when the limit has come.
+ */
+static int doze(struct mbim *m, int64_t time, int64_t limit)
 {
-	int64_t end = now() + time;
 	short got;
+	int code = wait_for(m, 0, earlier(now() + time, limit), &got);
 
-	return wait_for(m, 0, end < m->limit ? end : m->limit, &got);
+	return code || now() < limit ? code : TIMED_OUT;
 }
 
 void mbim_clean_up(struct mbim *m)
@@ -154,7 +310,7 @@ void mbim_clean_up(struct mbim *m)
 static int device_gone(struct mbim *m)
 {
 	m->gone = 1;
-	return fail(NO_DEVICE, m->path, ": the device went away", NULL);
+	return fail(NO_DEVICE, m->path, ": the device went away");
 }
 
 /* ---- frames ---- */
@@ -187,50 +343,37 @@ static uint8_t joined[MBIM_REPLY_MAX];	/* fragments: of this id, this far */
 static size_t joined_len;
 static uint32_t joined_id, joined_next;
 
-static void put_header(uint8_t *p, uint32_t type, size_t len, uint32_t id)
-{
-	put_number(p, type, 4);
-	put_number(p + 4, len, 4);
-	put_number(p + 8, id, 4);
-}
-
 /*
  * One write is one control message. EIO is the failure of an earlier one,
  * reported late: this one was not sent.
  */
 static int write_frame(struct mbim *m, const uint8_t *frame, size_t len)
 {
-	short got;
-	ssize_t n;
-	int code;
+	int code = DONE;
 
-	while (len) {
+	while (len && !code) {
+		short got;
+		ssize_t n;
+
 		code = wait_for(m, POLLOUT, m->limit, &got);
 		if (code)
 			return code;
 		if (!got)
-			return fail(TIMED_OUT, "the device takes no data",
-				NULL);
+			return fail(TIMED_OUT, "the device takes no data");
 		if (got & (POLLHUP | POLLNVAL))
 			return device_gone(m);
 		n = write(m->fd, frame, len);
-		if (n < 0 && errno == EIO)
-			return WRITE_LOST;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return device_gone(m);
-		if (n < 0) {		/* ready, but only to say no */
-			code = doze(m, SECOND / 100);
-			if (!code && now() >= m->limit)
-				code = TIMED_OUT;
-			if (code)
-				return code;
-		}
-		if (n > 0) {
+		if (n >= 0) {
 			frame += n;
 			len -= (size_t)n;
+		} else if (errno == EAGAIN || errno == EINTR) {
+			/* ready, but only to say no */
+			code = doze(m, SECOND / 100, m->limit);
+		} else {
+			return errno == EIO ? WRITE_LOST : device_gone(m);
 		}
 	}
-	return DONE;
+	return code;
 }
 
 /* Send a message in as many fragments as it needs (MBIM 1.0 §9.5). */
@@ -239,7 +382,7 @@ static int send_once(struct mbim *m, const struct message *q, uint32_t id)
 	size_t head = HEADER + (q->type == COMMAND ? FRAGMENT : 0);
 	size_t len = q->head_len + q->info_len;
 	size_t piece = m->mark.control_size - head;
-	size_t total = len > piece ? (len + piece - 1) / piece : 1, i, n;
+	size_t total = len > piece ? (len + piece - 1) / piece : 1;
 	int code = DONE;
 
 	if (q->head_len)
@@ -247,18 +390,20 @@ static int send_once(struct mbim *m, const struct message *q, uint32_t id)
 	if (q->info_len)
 		memcpy(out + head + q->head_len, q->info, q->info_len);
 	/* each fragment's headers overwrite what was sent before it */
-	for (i = 0; i < total && !code; i++) {
+	for (size_t i = 0; i < total && !code; i++) {
 		uint8_t *p = out + i * piece;
+		size_t n = head + (i + 1 < total ? piece : len - i * piece);
 
-		n = len - i * piece < piece ? len - i * piece : piece;
-		put_header(p, q->type, head + n, id);
+		put_number(p, q->type, 4);
+		put_number(p + 4, n, 4);
+		put_number(p + 8, id, 4);
 		if (q->type == COMMAND) {
 			put_number(p + HEADER, total, 4);
 			put_number(p + HEADER + 4, i, 4);
 		}
 		if (m->trace)
-			m->trace(1, p, head + n);
-		code = write_frame(m, p, head + n);
+			m->trace(1, p, n);
+		code = write_frame(m, p, n);
 	}
 	return code;
 }
@@ -276,17 +421,14 @@ static int send_message(struct mbim *m, const struct message *q, uint32_t id)
 	return code == WRITE_LOST ? device_gone(m) : code;
 }
 
-/* Is this the header of a message that fits? */
+/* The length of a message that fits, if this is the header of one, or 0. */
 static size_t message_length(const uint8_t *p, size_t len)
 {
-	uint32_t type, size;
+	struct reader r = { p, len, 0, 0 };
+	uint64_t type = take_number(&r, 4), size = take_number(&r, 4);
 
-	if (len < HEADER)
-		return 0;
-	type = get_u32(p);
-	size = get_u32(p + 4);
-	return type >= OPEN_DONE && type <= INDICATE_STATUS && size >= HEADER &&
-		size <= MBIM_REPLY_MAX ? size : 0;
+	return len >= HEADER && type >= OPEN_DONE && type <= INDICATE_STATUS &&
+		size >= HEADER && size <= MBIM_REPLY_MAX ? size : 0;
 }
 
 /*
@@ -297,11 +439,9 @@ static int fill(struct mbim *m)
 {
 	ssize_t n;
 
-	if (in_at) {
-		memmove(in, in + in_at, in_len - in_at);
-		in_len -= in_at;
-		in_at = 0;
-	}
+	memmove(in, in + in_at, in_len - in_at);
+	in_len -= in_at;
+	in_at = 0;
 	n = read(m->fd, in + in_len, sizeof(in) - in_len);
 	if (n < 0 && errno == ENOBUFS)
 		in_len = 0;	/* the driver lost one */
@@ -317,64 +457,52 @@ static int fill(struct mbim *m)
 	return DONE;
 }
 
-/* ERR alone: collect a write's error, or go slowly while it stays. */
-static int collect_error(struct mbim *m)
-{
-	short got;
-	int code = wait_for(m, POLLOUT, 0, &got);
-
-	/* with a write under way it would wait, without limit */
-	if (!code && got & POLLOUT && fsync(m->fd) < 0 && errno == EIO)
-		return WRITE_LOST;
-	return code ? code : doze(m, SECOND / 20);
-}
-
-/* Wait for input and read it; TIMED_OUT is not recorded as a failure here. */
+/* Wait for input and read it. */
 static int await_input(struct mbim *m, int64_t limit)
 {
 	size_t before = in_len - in_at;
 	short got;
-	int code = wait_for(m, POLLIN, limit, &got);
+	int code = wait_for(m, POLLIN, limit, &got), error;
 
-	if (code)
-		return code;
-	if (!got)
-		return TIMED_OUT;
+	if (code || !got)
+		return code ? code : TIMED_OUT;
 	if (got & POLLIN)
 		code = fill(m);
 	if (code || in_len - in_at != before)
 		return code;
 	if (got & (POLLHUP | POLLNVAL))
 		return device_gone(m);
-	if (got & POLLERR)
-		return collect_error(m);
-	/* readable, but with nothing to read: look again, slowly */
-	code = doze(m, SECOND / 100);
-	return code || now() < limit ? code : TIMED_OUT;
+	error = got & POLLERR;
+	/* ERR alone may be a write's: collect it, lest fsync() waits for one */
+	if (error)
+		code = wait_for(m, POLLOUT, 0, &got);
+	if (error && !code && got & POLLOUT && fsync(m->fd) < 0 &&
+	    errno == EIO)
+		return WRITE_LOST;
+	/* nothing to read all the same: look again, slowly */
+	return code ? code : doze(m, SECOND / (error ? 20 : 100), limit);
 }
 
 /* Join fragments in strict order. Returns whether the message is whole. */
-static int join(struct mbim *m, const uint8_t *p, size_t len, struct frame *f)
+static int join(struct mbim *m, struct frame *f)
 {
-	uint32_t total = get_u32(p + HEADER), current = get_u32(p + HEADER + 4);
-	size_t skip = current ? HEADER + FRAGMENT : 0;
+	uint32_t total = (uint32_t)take_number(&f->body, 4);
+	uint32_t current = (uint32_t)take_number(&f->body, 4);
+	size_t skip = current ? f->body.at : 0, len = f->body.len - skip;
 
-	if (total <= 1) {
-		f->body = (struct reader){ p, len, HEADER + FRAGMENT, 0 };
-		return 1;
-	}
+	if (f->body.bad || total <= 1)
+		return !f->body.bad;
 	if (current == 0) {
-		joined_len = 0;
-		joined_next = 0;
+		joined_len = joined_next = 0;
 		joined_id = f->id;
 	}
 	if (current != joined_next || current >= total || f->id != joined_id ||
-	    len - skip > sizeof(joined) - joined_len) {
+	    len > sizeof(joined) - joined_len) {
 		joined_next = UINT32_MAX;
 		return 0;
 	}
-	memcpy(joined + joined_len, p + skip, len - skip);
-	joined_len += len - skip;
+	memcpy(joined + joined_len, f->body.base + skip, len);
+	joined_len += len;
 	if (++joined_next < total)
 		return 0;
 	put_number(joined + 4, joined_len, 4);
@@ -394,62 +522,68 @@ static int parse_input(struct mbim *m, struct frame *f)
 	const uint8_t *p = in + in_at;
 	size_t have = in_len - in_at, len = message_length(p, have);
 
-	if (have < HEADER)
+	if (have < HEADER || len > have)
 		return 0;
-	if (!len) {
-		in_at = in_len;		/* whatever it was */
-		return -1;
-	}
-	if (len > have)
-		return 0;
-	in_at += len;
+	in_at = len ? in_at + len : in_len;
+	if (!len)
+		return -1;		/* whatever it was */
 	if (m->trace)
 		m->trace(0, p, len);
-	f->type = get_u32(p);
-	f->id = get_u32(p + 8);
-	f->body = (struct reader){ p, len, HEADER, 0 };
-	if (f->type != COMMAND_DONE && f->type != INDICATE_STATUS)
-		return 1;
-	return len >= HEADER + FRAGMENT && join(m, p, len, f) ? 1 : -1;
+	f->body = (struct reader){ p, len, 0, 0 };
+	f->type = (uint32_t)take_number(&f->body, 4);
+	take(&f->body, 4);
+	f->id = (uint32_t)take_number(&f->body, 4);
+	return (f->type != COMMAND_DONE && f->type != INDICATE_STATUS) ||
+		join(m, f) ? 1 : -1;
 }
 
 static int next_frame(struct mbim *m, struct frame *f, int64_t limit)
 {
-	int code, n;
+	int code = DONE, n;
 
-	while ((n = parse_input(m, f)) <= 0) {
-		/* a flood of frames must not hold up signals or the limit */
-		code = n < 0 ? doze(m, 0) : await_input(m, limit);
-		if (!code && n < 0 && now() >= limit)
-			code = TIMED_OUT;
-		if (code)
-			return code;
-	}
-	return DONE;
+	/* a flood of frames must not hold up signals or the limit */
+	while (!code && (n = parse_input(m, f)) <= 0)
+		code = n < 0 ? doze(m, 0, limit) : await_input(m, limit);
+	return code;
+}
+
+/* ---- refusals ---- */
+
+enum { STATUS_BUSY = 1, NOT_OPENED = 5, MAX_TRANSFER = 8 };
+
+int mbim_refused(uint32_t status, int code, const char *more)
+{
+	const char *try = code ? NULL : name_of(HINT, status);
+	static const uint8_t exits[] = {
+		[3] = NO_SIM, [4] = NO_SIM, [5] = PIN_NEEDED,
+		[9] = UNSUPPORTED, [14] = NO_SIM,
+	};
+
+	if (!code && status < sizeof(exits))
+		code = exits[status];
+	return fail_with(code ? code : REFUSED, "modem said ", status,
+		name_of(MBIM_STATUS, status), more, try);
 }
 
 /* ---- transactions ---- */
 
 enum { OWN_IDS = 8, PUSHES = 8 };
 
-static const uint8_t basic_connect[16] = {
-	0xa2, 0x89, 0xcc, 0x33, 0xbc, 0xbb, 0x8b, 0x4f,
-	0xb6, 0xb0, 0x13, 0x3e, 0xc2, 0xaa, 0xe6, 0xdf
-};
-
 /*
  * An answer that is not ours came: the channel may be an answer behind, and
- * only another request brings out the next. Ask what changes nothing.
+ * only another request brings out the next. Ask what changes nothing: Basic
+ * Connect's DEVICE_CAPS.
  */
 static int push(struct mbim *m)
 {
-	uint8_t head[28] = { 0 };
-	struct message q = { COMMAND, head, NULL, sizeof(head), 0 };
+	static const uint8_t query[28] = {
+		0xa2, 0x89, 0xcc, 0x33, 0xbc, 0xbb, 0x8b, 0x4f,
+		0xb6, 0xb0, 0x13, 0x3e, 0xc2, 0xaa, 0xe6, 0xdf, 1
+	};
 
-	memcpy(head, basic_connect, sizeof(basic_connect));
-	put_number(head + 16, 1, 4);	/* DEVICE_CAPS, query */
 	m->owed++;
-	return send_message(m, &q, m->next_id++);
+	return send_message(m, &(struct message){ COMMAND, query, NULL,
+		sizeof(query), 0 }, m->next_id++);
 }
 
 static int is_ours(const struct frame *f, const struct message *q,
@@ -460,14 +594,10 @@ static int is_ours(const struct frame *f, const struct message *q,
 
 	while (n && ids[n - 1] != f->id)
 		n--;
-	if (!n)
-		return 0;
-	if (f->type == FUNCTION_ERROR)
-		return 1;
-	if (f->type != q->type + OPEN_DONE - OPEN)
-		return 0;
-	if (q->type != COMMAND)
-		return 1;
+	if (!n || f->type == FUNCTION_ERROR)
+		return n != 0;
+	if (q->type != COMMAND || f->type != COMMAND_DONE)
+		return f->type == q->type + OPEN_DONE - OPEN;
 	p = take(&r, 20);
 	return !p || memcmp(p, q->head, 20) == 0;
 }
@@ -476,28 +606,26 @@ static int is_ours(const struct frame *f, const struct message *q,
 static void collect_owed(struct mbim *m, struct frame *ours)
 {
 	static uint8_t kept[MBIM_REPLY_MAX];
-	int64_t end = now() + SECOND / 10;
+	int64_t end = earlier(now() + SECOND / 10, m->limit);
 	struct frame f;
 
 	memcpy(kept, ours->body.base, ours->body.len);
 	ours->body.base = kept;
-	while (m->owed && next_frame(m, &f, end < m->limit ? end : m->limit)
-			== DONE)
+	while (m->owed && !next_frame(m, &f, end))
 		m->owed -= f.type == COMMAND_DONE || f.type == FUNCTION_ERROR;
 	m->owed = 0;
 }
 
-static int silence(struct mbim *m)
+/* Record that the deadline passed; other codes are recorded already. */
+static int silence(struct mbim *m, int code)
 {
-	char seconds[24];
-	struct text t = TEXT(seconds);
+	int64_t seconds = (m->patience + SECOND - 1) / SECOND;
 
-	text_decimal(&t, (uint64_t)((m->patience + SECOND - 1) / SECOND));
-	return fail(TIMED_OUT, in_len > in_at ?
+	return code != TIMED_OUT ? code : fail(TIMED_OUT, in_len > in_at ?
 		"the modem's answer stopped half way; the deadline of " :
-		"no answer from the modem within ", seconds, " s",
-		m->joined ? " (the function was taken for open; --open "
-			"starts it anew and ends data sessions)" : "", NULL);
+		"no answer from the modem within ", decimal((uint64_t)seconds),
+		" s", m->joined ? " (the function was taken for open; --open "
+			"starts it anew and ends data sessions)" : "");
 }
 
 /*
@@ -509,34 +637,32 @@ static int exchange(struct mbim *m, const struct message *q, int64_t again,
 {
 	uint32_t ids[OWN_IDS];
 	size_t n = 0;
-	int64_t limit;
 	int code, pushes = 0, resend = 1;
 
-	f->id = 0;
-	f->type = 0;
+	f->id = f->type = 0;
 	for (;;) {
+		int64_t limit = m->limit;
+
 		if (resend) {
 			ids[n++] = m->next_id++;
 			code = send_message(m, q, ids[n - 1]);
 			if (code)
 				return code;
 		}
-		limit = again && n < OWN_IDS ? now() + again : m->limit;
-		limit = limit < m->limit ? limit : m->limit;
+		if (again && n < OWN_IDS)
+			limit = earlier(now() + again, limit);
 		code = next_frame(m, f, limit);
 		if (!code && is_ours(f, q, ids, n))
 			break;
 		if (code == WRITE_LOST && n == OWN_IDS)
 			code = device_gone(m);
-		/* what was lost may be a push: a set is not repeated for that */
+		/* a lost push is no reason to repeat a set */
 		resend = (code == WRITE_LOST && !m->owed) ||
 			(code == TIMED_OUT && limit < m->limit);
-		if (!code || code == WRITE_LOST)
-			code = doze(m, code ? SECOND / 20 : 0);
-		else if (resend)
+		if (code == TIMED_OUT && resend)
 			continue;
-		else if (code == TIMED_OUT && m->critical && !m->cleaning)
-			silence(m);
+		if (!code || code == WRITE_LOST)
+			code = doze(m, code ? SECOND / 20 : 0, m->limit);
 		if (!code && !resend && q->type != CLOSE && f->id &&
 		    f->type <= FUNCTION_ERROR && pushes++ < PUSHES) {
 			if (q->type != OPEN)
@@ -544,12 +670,10 @@ static int exchange(struct mbim *m, const struct message *q, int64_t again,
 			else
 				resend = n < OWN_IDS;
 		}
-		if (!code && now() >= m->limit)
-			code = TIMED_OUT;
 		if (code && m->critical && !m->cleaning && !m->gone) {
+			silence(m, code);
 			mbim_clean_up(m);
-			resend = 0;
-			continue;
+			resend = code = DONE;
 		}
 		if (code)
 			return code;
@@ -564,92 +688,84 @@ static int exchange(struct mbim *m, const struct message *q, int64_t again,
 
 int mbim_close(struct mbim *m)
 {
-	struct message q = { CLOSE, NULL, NULL, 0, 0 };
+	struct message q = { .type = CLOSE };
 	struct frame f;
 	int code = exchange(m, &q, 0, &f);
 
 	m->close = 0;
 	if (!code)
 		m->mark.n_sessions = m->mark.n_kept = 0;
-	return code == TIMED_OUT ? silence(m) : code;
+	return silence(m, code);
 }
 
 static void send_close(struct mbim *m)
 {
 	if (mbim_close(m) && !m->gone && !failure.exit)
-		warn("the modem did not answer CLOSE", NULL);
+		warn("the modem did not answer CLOSE");
 }
 
-/* One OPEN; *status is that of OPEN_DONE, or a function error. */
-static int send_open(struct mbim *m, int *function_error, uint32_t *status)
+static int64_t open_again(const struct mbim *m)
 {
-	int64_t third = (m->limit - now()) / 3;
-	uint8_t head[4];
-	struct message q = { OPEN, head, NULL, sizeof(head), 0 };
-	struct frame f;
-	int code;
-
-	put_number(head, m->mark.control_size, 4);
-	do {
-		code = exchange(m, &q, third < 5 * SECOND ? third : 5 * SECOND,
-			&f);
-		if (code)
-			return code == TIMED_OUT ? silence(m) : code;
-		*function_error = f.type == FUNCTION_ERROR;
-		*status = (uint32_t)take_number(&f.body, 4);
-		if (f.body.bad)
-			return fail(MALFORMED, "malformed OPEN_DONE", NULL);
-		if (*function_error || *status != STATUS_BUSY)
-			return DONE;
-		code = doze(m, SECOND / 2);
-	} while (!code && now() < m->limit);
-	return code ? code : silence(m);
+	return earlier((m->limit - now()) / 3, 5 * SECOND);
 }
 
 static int open_function(struct mbim *m)
 {
-	int function_error = 0, code, tries = 2;
-	int64_t limit = m->limit;
-	uint32_t status = 0;
+	int64_t limit = m->limit, again = open_again(m);
+	uint8_t head[4];
+	struct message q = { OPEN, head, NULL, sizeof(head), 0 };
+	struct frame f;
+	int code, closed = 0;
 
 	m->opened = 1;
 	m->joined = 0;
 	m->mark.n_sessions = m->mark.n_kept = 0;
-	while ((code = send_open(m, &function_error, &status)) == DONE) {
-		if (!function_error && status == 0)
+	put_number(head, m->mark.control_size, 4);
+	while ((code = exchange(m, &q, again, &f)) == DONE) {
+		uint32_t status = (uint32_t)take_number(&f.body, 4);
+
+		if (f.body.bad)
+			return fail(MALFORMED, "malformed OPEN_DONE");
+		if (f.type == OPEN_DONE && !status)
 			return DONE;
-		if (!--tries)
-			break;
-		if (function_error && status == MAX_TRANSFER)
+		if (f.type == OPEN_DONE && status == STATUS_BUSY) {
+			code = doze(m, SECOND / 2, m->limit);
+			if (code)
+				break;
+			continue;
+		}
+		if (closed++)
+			return f.type == OPEN_DONE ?
+				mbim_refused(status, 0, "") :
+				fail(REFUSED, "modem refused to open: ",
+				name_of(FUNCTION_ERROR_NAME, status));
+		if (f.type == FUNCTION_ERROR && status == MAX_TRANSFER)
 			m->mark.control_size = 512;
+		put_number(head, m->mark.control_size, 4);
 		/* which may not be answered by what is not open */
-		if (limit > now() + 2 * SECOND)
-			m->limit = now() + 2 * SECOND;
+		m->limit = earlier(limit, now() + 2 * SECOND);
 		send_close(m);
 		m->limit = limit;
+		again = open_again(m);
 	}
-	if (code)
-		return code;
-	if (!function_error)
-		return mbim_refused(status, 0, "");
-	return fail(REFUSED, "modem refused to open: ",
-		name_of(FUNCTION_ERROR_NAME, status), NULL);
+	return silence(m, code);
 }
 
 int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m))
 {
-	int had = m->mark.n_sessions || m->mark.n_kept, code = DONE, leaves;
+	int had = m->mark.n_sessions || m->mark.n_kept, code = DONE;
 
 	m->joined = m->open == OPEN_NEVER || (m->open == OPEN_AUTO &&
-		(had || (m->sys[0] && sys_net_is_up(m->sys))));
+		(had || (m->sys[0] && net_is_up(m->sys))));
 	if (!m->joined)
 		code = open_function(m);
 	if (!code)
 		code = next(m);
 	mbim_clean_up(m);
-	leaves = m->mark.n_sessions || m->mark.n_kept;
-	if (!m->gone && (m->close || (m->open != OPEN_NEVER && !leaves &&
-			(m->opened || had)))) {
+	if (m->open != OPEN_NEVER && (m->opened || had) &&
+	    !m->mark.n_sessions && !m->mark.n_kept)
+		m->close = 1;		/* it leaves nothing behind */
+	if (m->close && !m->gone) {
 		send_close(m);
 		m->mark.n_sessions = m->mark.n_kept = 0;
 	}
@@ -663,194 +779,161 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 	uint8_t head[28];
 	struct message q = { COMMAND, head, info, sizeof(head), len };
 	struct frame f;
-	uint32_t error;
 	int code;
 
 	memcpy(head, service, 16);
 	put_number(head + 16, cid, 4);
 	put_number(head + 20, operation, 4);
 	put_number(head + 24, len, 4);
-	for (;;) {
-		code = exchange(m, &q, 0, &f);
-		if (code == TIMED_OUT)
-			return silence(m);
-		if (code || f.type != FUNCTION_ERROR)
-			break;
-		error = (uint32_t)take_number(&f.body, 4);
+	while ((code = exchange(m, &q, 0, &f)) == DONE &&
+			f.type == FUNCTION_ERROR) {
+		uint32_t error = (uint32_t)take_number(&f.body, 4);
+
 		/* it was not executed, so it may be sent again */
 		if (error != NOT_OPENED || !m->joined || m->cleaning ||
 		    m->open == OPEN_NEVER)
 			return fail(REFUSED, "modem refused the message: ",
-				name_of(FUNCTION_ERROR_NAME, error), NULL);
+				name_of(FUNCTION_ERROR_NAME, error));
 		code = open_function(m);
 		if (code)
 			return code;
 	}
 	if (code)
-		return code;
+		return silence(m, code);
 	take(&f.body, 20);
 	answer->status = (uint32_t)take_number(&f.body, 4);
 	len = take_number(&f.body, 4);
-	answer->info = (struct reader){ NULL, 0, 0, 0 };
+	answer->info = (struct reader){ 0 };
 	if (len)
 		answer->info = window(&f.body, f.body.at, len);
-	if (f.body.bad)
-		return fail(MALFORMED, "malformed answer", NULL);
-	return DONE;
+	return f.body.bad ? fail(MALFORMED, "malformed answer") : DONE;
 }
 
 /* ---- the device ---- */
 
-static int proxy_runs(void)
+/* A socket that is connected, or -1. */
+static int connect_to(int type, const char *name, size_t len)
 {
-	struct sockaddr_un a = { AF_UNIX, "\0mbim-proxy" };
-	int yes, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
-		SOCK_CLOEXEC, 0);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	yes = fd >= 0 && (connect(fd, (struct sockaddr *)&a,
-		offsetof(struct sockaddr_un, sun_path) + 11) == 0 ||
-		errno == EAGAIN);
-	if (fd >= 0)
+	memcpy(a.sun_path, name, len);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a,
+			offsetof(struct sockaddr_un, sun_path) + len) < 0) {
 		close(fd);
-	return yes;
+		fd = -1;
+	}
+	return fd;
 }
 
-static int connect_socket(struct mbim *m)
+static int proxy_runs(void)
 {
-	struct sockaddr_un a = { AF_UNIX, "" };
-	struct text t = TEXT(a.sun_path);
+	int fd = connect_to(SOCK_STREAM, "\0mbim-proxy", 11);
 
-	text_add(&t, m->path);
-	m->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		0);
-	return m->fd < 0 ? -1 : connect(m->fd, (struct sockaddr *)&a,
-		sizeof(a));
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno == EAGAIN;
 }
 
 /* Who holds the lock: "1: FLOCK ADVISORY WRITE PID MAJ:MIN:INODE 0 EOF". */
 static uint64_t lock_holder(const struct stat *st)
 {
-	static char locks[4096];
-	const char *p = locks;
-	uint64_t pid, inode;
-	int i;
+	char inode[32];
+	struct text t = TEXT(inode);
+	const char *p;
+	uint64_t pid;
 
-	if (sys_read("/proc/locks", "", locks, sizeof(locks)) <= 0)
+	text_join(&t, ":", decimal(st->st_ino), " ");
+	read_file("/proc/locks");
+	for (p = contents; *p && strncmp(p, inode, t.len); p++)
+		;
+	if (!*p)
 		return 0;
-	for (; *p; p += span(p, '\n'), p += *p == '\n') {
-		for (i = 0; i < 4; i++)
-			for (p += span(p, ' '); *p == ' '; p++)
-				;
-		if (!parse_number(&p, &pid))
-			continue;
-		for (i = 0; i < 2; i++) {
-			p += span(p, ':');
-			p += *p == ':';
-		}
-		if (parse_number(&p, &inode) && inode == st->st_ino)
-			return pid;
-	}
-	return 0;
+	while (p > contents && *p != ' ')
+		p--;
+	while (p > contents && p[-1] != ' ')
+		p--;
+	return parse_number(&p, &pid) ? pid : 0;
 }
 
 static int lock_device(struct mbim *m, const struct stat *st)
 {
-	char pid[24];
-	struct text t = TEXT(pid);
-	int code = DONE;
-
 	while (flock(m->fd, LOCK_EX | LOCK_NB) < 0) {
+		int code;
+
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return DONE;	/* it has no locks */
-		if (now() >= m->limit) {
-			text_decimal(&t, lock_holder(st));
-			return fail(BUSY, m->path, ": in use by process ", pid,
-				NULL);
-		}
-		code = doze(m, SECOND / 20);
-		if (code)
-			break;
+		if (now() >= m->limit)
+			return fail(BUSY, m->path, ": in use by process ",
+				decimal(lock_holder(st)));
+		code = doze(m, SECOND / 20, m->limit);
+		if (code && code != TIMED_OUT)
+			return code;
 	}
-	return code;
+	return DONE;
 }
 
 /* wMaxControlMessage: of the driver, of the descriptor, or the usual. */
 static void ask_control_size(struct mbim *m)
 {
+	const uint8_t *p = (const uint8_t *)contents;
 	uint16_t size = 0;
-	char bytes[1024];
-	int i, n = 0;
+	size_t n = 0;
 
 	if (ioctl(m->fd, _IOR('H', 0xA0, uint16_t), &size) < 0)
-		n = sys_read(m->sys, "/device/../descriptors", bytes,
-			sizeof(bytes));
+		n = read_file(path_of(m->sys, "/device/../descriptors"));
 	/* the MBIM functional descriptor (MBIM 1.0 §6.5) */
-	for (i = 0; i + 6 < n; i++)
-		if (memcmp(bytes + i, "\x0c\x24\x1b", 3) == 0)
-			size = (uint16_t)((uint8_t)bytes[i + 5] |
-				(uint8_t)bytes[i + 6] << 8);
-	m->mark.control_size = size ? size : 4096;
-	if (m->mark.control_size < 64)
-		m->mark.control_size = 64;
+	for (; n > 6; n--, p++)
+		if (memcmp(p, "\x0c\x24\x1b", 3) == 0)
+			size = (uint16_t)(p[5] | p[6] << 8);
+	m->mark.control_size = !size ? 4096 : size < 64 ? 64 : size;
 }
 
 /* What a replug changes. */
 static void identify(struct mbim *m, const struct stat *st)
 {
-	char word[32];
-	const char *p = word;
+	uint64_t *id = m->mark.identity;
 
-	m->mark.identity[0] = (uint64_t)st->st_rdev;
-	m->mark.identity[1] = (uint64_t)st->st_ino;
-	m->mark.identity[2] = (uint64_t)st->st_ctim.tv_sec;
-	m->mark.identity[3] = (uint64_t)st->st_ctim.tv_nsec;
-	if (!m->sys[0] || sys_read(m->sys, "/device/../devnum", word,
-			sizeof(word)) < 0 ||
-	    !parse_number(&p, &m->mark.identity[4]))
-		m->mark.identity[4] = 0;
+	id[0] = st->st_rdev;
+	id[1] = st->st_ino;
+	id[2] = (uint64_t)st->st_ctim.tv_sec;
+	id[3] = (uint64_t)st->st_ctim.tv_nsec;
+	id[4] = !m->sys[0] ? 0 : read_number(path_of(m->sys,
+		"/device/../devnum"));
 }
 
 static int open_device(struct mbim *m)
 {
 	struct text sys = TEXT(m->sys);
 	struct stat st;
-	int code, error, reads = 256;
+	int code, reads = 256;
 
-	m->fd = -1;
 	m->next_id = 0x10000 + (uint32_t)(((uint64_t)now() / 1000 ^
 		(uint64_t)getpid() << 8) % 0xe00000);
 	m->mark.control_size = 4096;
-	error = stat(m->path, &st);
-	m->is_socket = !error && S_ISSOCK(st.st_mode);
-	if (!error && !m->is_socket) {
-		m->fd = open(m->path, O_RDWR | O_NONBLOCK | O_NOCTTY |
-			O_CLOEXEC);
-		error = m->fd < 0;
-	} else if (!error) {
-		error = connect_socket(m);
+	if (stat(m->path, &st) == 0) {
+		m->is_socket = S_ISSOCK(st.st_mode);
+		m->fd = m->is_socket ? connect_to(SOCK_SEQPACKET, m->path,
+			strlen(m->path) + 1) : open(m->path,
+			O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	}
-	if (!error && !m->is_socket && !S_ISCHR(st.st_mode))
-		return fail(NO_DEVICE, m->path, ": not a device", NULL);
-	if (error)
-		return fail(NO_DEVICE, m->path, ": ", errno_text(), NULL);
-	if (m->is_socket && sys_root()[0]) {
-		text_add(&sys, sys_root());
-		text_add(&sys, "/sys/class/usbmisc/");
-		text_add(&sys, strrchr(m->path, '/') + 1);
-	} else if (!m->is_socket) {
-		text_add(&sys, sys_root());
-		text_add(&sys, "/sys/dev/char/");
-		text_decimal(&sys, major(st.st_rdev));
-		text_char(&sys, ':');
-		text_decimal(&sys, minor(st.st_rdev));
-	}
-	if (!m->is_socket) {
+	if (m->fd < 0)
+		return fail(NO_DEVICE, m->path, ": ", errno_text());
+	if (m->is_socket) {
+		if (*root())
+			text_join(&sys, "/sys/class/usbmisc/",
+				strrchr(m->path, '/') + 1);
+	} else {
+		if (!S_ISCHR(st.st_mode))
+			return fail(NO_DEVICE, m->path, ": not a device");
 		if (!m->direct && proxy_runs())
 			return fail(BUSY, m->path, ": mbim-proxy is running; "
-				"--direct works beside it", NULL);
+				"--direct works beside it");
 		code = lock_device(m, &st);
 		if (code)
 			return code;
+		text_join(&sys, "/sys/dev/char/", decimal(major(st.st_rdev)),
+			":", decimal(minor(st.st_rdev)));
 		ask_control_size(m);
 	}
 	identify(m, &st);
@@ -871,11 +954,15 @@ static void close_device(struct mbim *m)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct itimerval t = { { 0, 100000 }, { 0, 100000 } };
+	sigset_t set;
 
 	if (m->fd < 0)
 		return;
 	if (m->unanswered && !m->is_socket) {
 		sigaction(SIGALRM, &action, NULL);
+		sigemptyset(&set);
+		sigaddset(&set, SIGALRM);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
 		setitimer(ITIMER_REAL, &t, NULL);
 	}
 	close(m->fd);

@@ -2,15 +2,16 @@
  *
  * The map of mbimctl: read this first.
  *
- *   main.c            the face: options, outputs, errors, signals; and what
- *                     all need: text, failures, sysfs
+ *   main.c            the face: options, outputs, errors, exit codes, signals
  *   commands.c        what the ledger, commands.def, means
- *   qmi-over-mbim.c   QMI inside MBIM; the marker, what outlives a run
+ *   qmi-over-mbim.c   QMI inside MBIM; the marker, what outlives a run; values
+ *                     as text
  *   mbim.c            the pipe: how bytes reach a modem
  *
- * Each file uses those below it. What all need of main.c is declared at the
- * end; the names of statuses and errors, which are in the ledger, are the one
- * thing that the lower files ask of commands.c.
+ * Each file uses those below it, and this one: the reader and the writer of
+ * bytes and text, which have no state. Two things point upwards: output and
+ * failures, which are main.c's (the end of this file), and name_of(), because
+ * the names of statuses and errors are in the ledger.
  *
  * Functions that can fail return an exit code, 0 being success, and have told
  * the reason to fail(). Times are nanoseconds of CLOCK_MONOTONIC. Numbers on
@@ -23,6 +24,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Exit codes. They are frozen: scripts depend on them. */
 enum exit_code {
@@ -45,7 +47,7 @@ enum exit_code {
 
 #define SECOND	1000000000LL
 
-/* ---- untrusted bytes: mbim.c ---- */
+/* ---- untrusted bytes ---- */
 
 /*
  * A reader of len bytes. It never reads beyond; after an attempt it is bad for
@@ -58,15 +60,142 @@ struct reader {
 };
 
 /* The next n bytes, or NULL when there are fewer. */
-const uint8_t *take(struct reader *r, size_t n);
+static inline const uint8_t *take(struct reader *r, size_t n)
+{
+	const uint8_t *p = r->base + r->at;
+
+	if (r->bad || n > r->len - r->at) {
+		r->bad = 1;
+		return NULL;
+	}
+	r->at += n;
+	return p;
+}
 
 /* The next number of 1 to 8 bytes. */
-uint64_t take_number(struct reader *r, size_t bytes);
+static inline uint64_t take_number(struct reader *r, size_t bytes)
+{
+	const uint8_t *p = take(r, bytes);
+	uint64_t n = 0;
+
+	while (p && bytes--)
+		n = n << 8 | p[bytes];
+	return n;
+}
 
 /* The bytes at an offset from the reader's base; the only way to follow one. */
-struct reader window(struct reader *r, size_t offset, size_t size);
+static inline struct reader window(struct reader *r, size_t offset, size_t size)
+{
+	r->bad |= offset > r->len || size > r->len - offset;
+	if (r->bad)
+		return (struct reader){ .bad = 1 };
+	return (struct reader){ r->base + offset, size, 0, 0 };
+}
 
-void put_number(uint8_t *p, uint64_t n, size_t bytes);
+static inline void put_number(uint8_t *p, uint64_t n, size_t bytes)
+{
+	for (; bytes--; n >>= 8)
+		*p++ = (uint8_t)n;
+}
+
+/* ---- text ---- */
+
+/*
+ * Text under construction in a caller's buffer, NUL-ended. At its end it is
+ * cut, unless full empties it.
+ */
+struct text {
+	char *s;
+	size_t len, size;
+	void (*full)(struct text *t);
+};
+
+/* An empty text in an array. */
+#define TEXT(buffer) \
+	{ .s = ((buffer)[0] = '\0', (buffer)), .size = sizeof(buffer) }
+
+static inline void text_char(struct text *t, char c)
+{
+	if (t->len + 1 >= t->size) {
+		if (!t->full)
+			return;
+		t->full(t);
+	}
+	t->s[t->len++] = c;
+	t->s[t->len] = '\0';
+}
+
+static inline void text_put(struct text *t, const char *s, size_t len)
+{
+	for (size_t n; len; s += n, len -= n) {
+		n = t->size - 1 - t->len;
+		n = n < len ? n : len;
+		memcpy(t->s + t->len, s, n);
+		t->len += n;
+		t->s[t->len] = '\0';
+		if (n == 0 && !t->full)
+			return;
+		if (n == 0)
+			t->full(t);
+	}
+}
+
+static inline void text_add(struct text *t, const char *s)
+{
+	text_put(t, s, strlen(s));
+}
+
+/* The strings of a list that ends with NULL. */
+static inline void text_list(struct text *t, const char *const *list)
+{
+	while (*list)
+		text_add(t, *list++);
+}
+
+#define LIST_OF(...)		((const char *const[]){ __VA_ARGS__, NULL })
+#define text_join(t, ...)	text_list(t, LIST_OF(__VA_ARGS__))
+
+/* A name up to a NUL or '=', with - for _, as options and words are spelt. */
+static inline void text_dashed(struct text *t, const char *s)
+{
+	for (; *s && *s != '='; s++)
+		text_char(t, *s == '_' ? '-' : *s);
+}
+
+static inline void text_hex(struct text *t, uint64_t n, int digits)
+{
+	while (digits-- > 0)
+		text_char(t, "0123456789abcdef"[n >> 4 * digits & 15]);
+}
+
+static inline void text_decimal(struct text *t, uint64_t n)
+{
+	uint64_t power = 1;
+
+	while (n / power > 9)
+		power *= 10;
+	for (; power; power /= 10)
+		text_char(t, (char)('0' + n / power % 10));
+}
+
+/* How many characters there are before a c, or before the end. */
+static inline size_t span(const char *s, char c)
+{
+	size_t n = 0;
+
+	while (s[n] && s[n] != c)
+		n++;
+	return n;
+}
+
+/* A number as text, which holds until the fourth call after. */
+const char *decimal(uint64_t n);			/* mbim.c */
+
+/*
+ * Read a number, decimal or 0x…; *s moves behind it. False when there is none
+ * or it does not fit in 64 bits.
+ */
+int parse_number(const char **s, uint64_t *n);		/* mbim.c */
 
 /* ---- the device and the MBIM session: mbim.c ---- */
 
@@ -121,6 +250,23 @@ struct mbim {
 	uint32_t next_id;
 	int64_t patience;		/* the whole deadline, to be told */
 };
+
+/* An MBIM port of this machine. */
+struct mbim_port {
+	char path[128];			/* /dev/cdc-wdm0 */
+	char net[32];			/* wwan0, or empty */
+	char bus[32];			/* 1-1.2, or empty */
+	char ids[16];			/* 1199:9079, or empty */
+};
+
+/* Call each with every port; returns how many there are. */
+int mbim_ports(void (*each)(const struct mbim_port *port));
+
+/*
+ * Find the device that is meant by a path, the name of a node or of a network
+ * interface, or a USB path; NULL is the only one there is.
+ */
+int mbim_find(struct mbim *m, const char *device);
 
 int64_t now(void);
 
@@ -213,6 +359,27 @@ int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle);
 
 int qmi_refused(uint32_t error, int code, const char *more);
 
+/* ---- values as text, and back: qmi-over-mbim.c ---- */
+
+void text_bytes(struct text *t, const uint8_t *bytes, size_t len);
+void text_uuid(struct text *t, const uint8_t uuid[16]);
+
+/* An IPv4 or IPv6 address, behind its prefix length when len is 8 or 20. */
+void text_address(struct text *t, const uint8_t *p, size_t len);
+
+/* Up to a NUL; what is no text becomes U+FFFD. */
+void text_utf16(struct text *t, const uint8_t *p, size_t len);
+void text_utf8(struct text *t, const uint8_t *p, size_t len);
+
+/* UTF-8 as it is, or as UTF-16LE; the number of bytes, or -1. */
+int parse_text(const char *s, int wide, uint8_t *to, size_t max);
+
+/* Hex, with blanks, colons and bars between bytes; how many bytes, or -1. */
+int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max);
+
+/* A UUID up to a NUL or blank; false when it is none. */
+int parse_uuid(const char *s, uint8_t uuid[16]);
+
 /* ---- the commands: commands.c ---- */
 
 struct command;
@@ -226,8 +393,6 @@ struct option {
 
 struct call {
 	const struct command *command;
-	const char *raw;		/* the value of --raw-mbim, --raw-qmi */
-	int raw_qmi;
 	struct option *options;
 	size_t n_options;
 };
@@ -264,9 +429,6 @@ enum name_table { MBIM_STATUS, FUNCTION_ERROR_NAME, QMI_ERROR, HINT };
 
 const char *name_of(enum name_table which, uint32_t n);
 
-/* Hex, with blanks, colons and bars between bytes; how many bytes, or -1. */
-int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max);
-
 /* Walk the words of a table: *n is their number. NULL at the end. */
 const char *next_word(const char **table, uint64_t *n);
 
@@ -274,7 +436,7 @@ const char *next_word(const char **table, uint64_t *n);
 struct option_help {
 	const char *name, *also, *help, *fallback;
 	const char *words;		/* a value table, or NULL */
-	int is_uuid, is_value, is_required;
+	int is_value, is_required;
 };
 
 void command_list(void (*told)(const char *name, const char *help));
@@ -282,34 +444,6 @@ void command_options(const struct command *c,
 	void (*told)(const struct option_help *help));
 
 /* ==== what main.c supplies to all ==== */
-
-/* ---- text: main.c ---- */
-
-/* Text under construction in a caller's buffer: cut at its end, NUL-ended. */
-struct text {
-	char *s;
-	size_t len, size;
-};
-
-#define TEXT(buffer)	{ (buffer), 0, sizeof(buffer) }
-
-void text_char(struct text *t, char c);
-void text_add(struct text *t, const char *s);
-void text_decimal(struct text *t, uint64_t n);
-void text_hex(struct text *t, uint64_t n, int digits);
-void text_bytes(struct text *t, const uint8_t *bytes, size_t len);
-
-/*
- * Read a number, decimal or 0x…; *s moves behind it. False when there is none
- * or it does not fit in 64 bits.
- */
-int parse_number(const char **s, uint64_t *n);
-
-/* The same with a minus before it, or none; what is no number is 0. */
-int64_t parse_signed(const char **s);
-
-/* How many characters there are before a c, or before the end. */
-size_t span(const char *s, char c);
 
 /* ---- failure: main.c ---- */
 
@@ -324,25 +458,16 @@ struct failure {
 
 extern struct failure failure;
 
-/* Record a failure, unless there is one; its text is the strings up to NULL. */
-int fail(int code, const char *text, ...);
+/* Record a failure, unless there is one; its text is the strings in a row. */
+int fail_list(int code, const char *const *text);
+
+#define fail(code, ...)	fail_list(code, LIST_OF(__VA_ARGS__))
 
 /* The same for a refusal: number, name, more to say, a command to try. */
 int fail_with(int code, const char *who, uint32_t number, const char *name,
 	const char *more, const char *try);
 
 const char *errno_text(void);
-
-/* ---- sysfs: main.c ---- */
-
-/* Where /sys and /dev are: "", but for test beds. */
-const char *sys_root(void);
-
-/* The start of a file, without its newline; returns its length, or -1. */
-int sys_read(const char *dir, const char *name, char *s, size_t size);
-
-/* Is the network interface up that belongs to a port? sys is its directory. */
-int sys_net_is_up(const char *sys);
 
 /* ---- output: main.c ---- */
 
@@ -363,17 +488,17 @@ void out_open(const char *name, enum out_group group);
 void out_close(void);
 void out_mask(const uint8_t *bytes, size_t len);
 
-/*
- * A reply is told twice: to be measured, in which it may turn out malformed,
- * and to be printed. Muted, none of these does anything.
- */
-enum out_pass { OUT_MEASURE, OUT_PRINT };
+void out_number(const char *name, uint64_t n, int minus);
 
-void out_begin(const char *name, enum out_pass pass);
+/* One object, of a command; muted, none of these does anything. */
+void out_begin(const char *name);
 void out_end(void);
 void out_mute(int mute);
 
-void warn(const char *text, ...);
+/* A line on stderr. */
+void warn_list(const char *const *text);
+
+#define warn(...)	warn_list(LIST_OF(__VA_ARGS__))
 
 /* Signals that came so far, and the last one's number. */
 extern volatile sig_atomic_t signals_seen, signal_last;

@@ -2,9 +2,9 @@
  *
  * QMI inside MBIM: QMUX frames as the information buffer of a vendor command,
  * clients that are allocated when first used and released before the session
- * ends, TLVs, and the names of QMI errors. And the marker, the file that
- * remembers what outlives a run: data sessions and QMI clients. It knows no
- * QMI service but the control service, CTL.
+ * ends, and TLVs. It knows no QMI service but the control service, CTL. The
+ * marker: the file that remembers what outlives a run, data sessions and QMI
+ * clients. And values as text, and back: UUIDs, addresses, UTF-8 and UTF-16.
  *
  * QMUX and CTL as libqmi describes them. The frame's length is exact: modems
  * refuse one that is padded as MBIM pads everything else.
@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,17 +24,18 @@ static struct mbim_mark on_disk;	/* as last read or written; or zeros */
 
 static int open_run_dir(int make)
 {
-	const char *dirs[] = { getenv("MBIMCTL_RUN_DIR"), "/run/mbimctl",
-		"/var/run/mbimctl" };
-	size_t i, n = dirs[0] ? 1 : 3;
+	const char *dir = getenv("MBIMCTL_RUN_DIR");
+	const char *const dirs[] = { "/run/mbimctl", "/var/run/mbimctl" };
 	struct stat st;
-	int fd;
 
 	errno = ENOENT;
-	for (i = dirs[0] ? 0 : 1; i < n; i++) {
+	for (int i = 0; i < (dir ? 1 : 2); i++) {
+		const char *name = dir ? dir : dirs[i];
+		int fd;
+
 		if (make)
-			mkdir(dirs[i], 0700);
-		fd = open(dirs[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+			mkdir(name, 0700);
+		fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 			O_CLOEXEC);
 		if (fd < 0)
 			continue;
@@ -49,13 +49,11 @@ static int open_run_dir(int make)
 	return -1;
 }
 
-static void mark_name(const struct mbim *m, char *name, size_t size)
+static void text_mark_name(struct text *t, const struct mbim *m)
 {
-	struct text t = { name, 0, size };
-
-	text_hex(&t, m->mark.identity[0], 8);
-	text_char(&t, '-');
-	text_hex(&t, m->mark.identity[1], 8);
+	text_hex(t, m->mark.identity[0], 8);
+	text_char(t, '-');
+	text_hex(t, m->mark.identity[1], 8);
 }
 
 static void read_mark(struct mbim *m)
@@ -63,12 +61,13 @@ static void read_mark(struct mbim *m)
 	int fd, dir = open_run_dir(0);
 	struct mbim_mark *k = &on_disk;
 	char name[32];
+	struct text t = TEXT(name);
 
 	if (dir < 0 && errno == EPERM)
-		warn("the run directory is not ours alone: not used", NULL);
+		warn("the run directory is not ours alone: not used");
 	if (dir < 0)
 		return;
-	mark_name(m, name, sizeof(name));
+	text_mark_name(&t, m);
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	close(dir);
 	if (fd < 0)
@@ -86,12 +85,13 @@ void mark_write(struct mbim *m)
 	static int warned;
 	int want = m->mark.n_sessions || m->mark.n_kept, good = 0, fd = -1;
 	int dir = open_run_dir(want);
-	char name[32], new[32];
+	char new[32];
+	struct text t = TEXT(new);
+	const char *name = new + 1;
 
 	on_disk = m->mark;
-	mark_name(m, name, sizeof(name));
-	mark_name(m, new, sizeof(new));
-	new[0] = 'n';		/* no hex digit */
+	text_char(&t, 'n');
+	text_mark_name(&t, m);
 	if (!want && dir >= 0)
 		unlinkat(dir, name, 0);
 	if (want && dir >= 0)
@@ -104,7 +104,7 @@ void mark_write(struct mbim *m)
 	}
 	if (want && !good && !warned++)
 		warn("cannot remember the session: run directory: ",
-			errno_text(), NULL);
+			errno_text());
 	if (dir >= 0)
 		close(dir);
 }
@@ -252,7 +252,7 @@ static int transact(struct mbim *m, uint8_t service, uint8_t client,
 	if (!qmux_parse(answer.info.base, answer.info.len, q) ||
 	    !q->from_modem || !q->response || q->service != service ||
 	    q->client != client || q->message != message || q->id != next_id)
-		return fail(MALFORMED, "malformed QMI reply", NULL);
+		return fail(MALFORMED, "malformed QMI reply");
 	return DONE;
 }
 
@@ -268,7 +268,7 @@ static int allocate(struct mbim *m, uint8_t service, struct client **client)
 	int code, error;
 
 	if (n_clients == MBIM_KEPT_MAX)
-		return fail(REFUSED, "too many QMI clients in one run", NULL);
+		return fail(REFUSED, "too many QMI clients in one run");
 	m->critical = 1;
 	code = transact(m, CTL, 0, ALLOCATE, tlv, sizeof(tlv), &q);
 	m->critical = 0;
@@ -279,7 +279,7 @@ static int allocate(struct mbim *m, uint8_t service, struct client **client)
 		return qmi_refused((uint32_t)error, 0, "");
 	if (error < 0 || !qmi_tlv(q.tlvs, 0x01, &v) ||
 	    take_number(&v, 1) != service || v.len < 2)
-		return fail(MALFORMED, "malformed QMI client", NULL);
+		return fail(MALFORMED, "malformed QMI client");
 	*client = &clients[n_clients++];
 	**client = (struct client){ service, (uint8_t)take_number(&v, 1), 0 };
 	return failure.exit;
@@ -297,9 +297,7 @@ static int release(struct mbim *m, const struct client *c)
 static int find_client(struct mbim *m, uint8_t service, enum qmi_use use,
 	struct client **c)
 {
-	size_t i;
-
-	for (i = m->mark.n_kept; use == QMI_DROP && i--; )
+	for (size_t i = m->mark.n_kept; use == QMI_DROP && i--; )
 		if (m->mark.kept[i].service == service &&
 		    n_clients < MBIM_KEPT_MAX) {
 			*c = &clients[n_clients++];
@@ -307,7 +305,7 @@ static int find_client(struct mbim *m, uint8_t service, enum qmi_use use,
 				m->mark.kept[i].client, 1 };
 			return DONE;
 		}
-	for (i = n_clients; i--; )
+	for (size_t i = n_clients; i--; )
 		if (clients[i].service == service &&
 		    !(use == QMI_KEEP && clients[i].kept)) {
 			*c = &clients[i];
@@ -336,15 +334,16 @@ int qmi_command(struct mbim *m, uint8_t service, uint16_t message,
 		return code;
 	*reply = q.tlvs;
 	*error = qmi_result(q.tlvs);
-	if (*error < 0)
-		return fail(MALFORMED, "QMI reply without a result", NULL);
-	return DONE;
+	return *error < 0 ? fail(MALFORMED, "QMI reply without a result") :
+		DONE;
 }
 
 void qmi_keep(struct mbim *m, uint32_t handle)
 {
-	if (m->mark.n_kept == MBIM_KEPT_MAX)
+	if (m->mark.n_kept == MBIM_KEPT_MAX) {
+		warn("too many QMI clients are kept: this one is released");
 		return;
+	}
 	last->kept = 1;
 	m->mark.kept[m->mark.n_kept++] = (struct mbim_kept){
 		handle, last->service, last->id, { 0 } };
@@ -353,10 +352,8 @@ void qmi_keep(struct mbim *m, uint32_t handle)
 
 void qmi_drop(struct mbim *m)
 {
-	size_t i;
-
 	last->kept = 0;
-	for (i = 0; i < m->mark.n_kept; i++)
+	for (size_t i = 0; i < m->mark.n_kept; i++)
 		if (m->mark.kept[i].service == last->service &&
 		    m->mark.kept[i].client == last->id)
 			m->mark.kept[i] = m->mark.kept[--m->mark.n_kept];
@@ -376,13 +373,208 @@ int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle)
 int qmi_with_clients(struct mbim *m, int (*next)(struct mbim *m))
 {
 	int code = next(m), failed = 0;
-	size_t i;
 
 	mbim_clean_up(m);
-	for (i = 0; i < n_clients; i++)
+	for (size_t i = 0; i < n_clients; i++)
 		if (!clients[i].kept && !m->gone)
 			failed |= release(m, &clients[i]);
 	if (failed && !code)
-		warn("a QMI client could not be released", NULL);
+		warn("a QMI client could not be released");
 	return code;
+}
+
+/* ---- values as text, and back ---- */
+
+enum { NO_CHARACTER = 0xfffd };
+
+void text_bytes(struct text *t, const uint8_t *bytes, size_t len)
+{
+	while (len--)
+		text_hex(t, *bytes++, 2);
+}
+
+/* Is there a dash before this byte of a UUID? */
+static int is_dashed(int i)
+{
+	return i == 4 || i == 6 || i == 8 || i == 10;
+}
+
+void text_uuid(struct text *t, const uint8_t uuid[16])
+{
+	for (int i = 0; i < 16; i++) {
+		text_add(t, is_dashed(i) ? "-" : "");
+		text_hex(t, uuid[i], 2);
+	}
+}
+
+/* RFC 5952: the longest run of two or more zero groups becomes "::". */
+static void text_ipv6(struct text *t, const uint8_t *p)
+{
+	int best = -1, best_len = 1;
+
+	for (int i = 0, run; i < 8; i += run + 1) {
+		for (run = 0; i + run < 8 && !p[2 * (i + run)] &&
+				!p[2 * (i + run) + 1]; run++)
+			;
+		if (run > best_len) {
+			best = i;
+			best_len = run;
+		}
+	}
+	for (int i = 0; i < 8; i++) {
+		unsigned group = (unsigned)p[2 * i] << 8 | p[2 * i + 1];
+
+		if (i == best) {
+			text_add(t, "::");
+			i += best_len - 1;
+			continue;
+		}
+		if (i && i != best + best_len)
+			text_char(t, ':');
+		text_hex(t, group, 1 + (group > 15) + (group > 255) +
+			(group > 4095));
+	}
+}
+
+void text_address(struct text *t, const uint8_t *p, size_t len)
+{
+	size_t prefix = len == 8 || len == 20 ? 4 : 0;
+	struct reader r = { p, len, 0, 0 };
+
+	if (len - prefix == 16)
+		text_ipv6(t, p + prefix);
+	for (size_t i = prefix; len - prefix == 4 && i < len; i++)
+		text_join(t, i > prefix ? "." : "", decimal(p[i]));
+	if (prefix)
+		text_join(t, "/", decimal(take_number(&r, 4)));
+}
+
+/* One character, as UTF-8. */
+static void text_character(struct text *t, uint32_t c)
+{
+	int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+	text_char(t, (char)(!more ? c :
+		(0xff00u >> (more + 1) & 0xff) | c >> 6 * more));
+	while (more--)
+		text_char(t, (char)(0x80 | (c >> 6 * more & 63)));
+}
+
+/* A surrogate alone is no text. */
+void text_utf16(struct text *t, const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + (len & ~(size_t)1);
+	uint32_t c, low;
+
+	for (; p < end && (c = p[0] | (uint32_t)p[1] << 8); p += 2) {
+		low = c >> 10 == 0x36 && p + 2 < end ?
+			p[2] | (uint32_t)p[3] << 8 : 0;
+		if (low >> 10 == 0x37) {
+			c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
+			p += 2;
+		}
+		if (c < 0x80)
+			text_char(t, (char)c);
+		else
+			text_character(t, c >> 11 == 0x1b ? NO_CHARACTER : c);
+	}
+}
+
+/* The next character of UTF-8; a byte that is none becomes U+FFFD. */
+static uint32_t next_utf8(const uint8_t **p, const uint8_t *end)
+{
+	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+	const uint8_t *s = *p;
+	uint32_t c = *s++;
+	int more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 :
+		c >> 3 == 30 ? 3 : 4;
+
+	*p = s;
+	if (more == 4 || more > end - s)
+		return NO_CHARACTER;
+	c &= more ? 0x3fu >> more : 0x7f;
+	for (int i = 0; i < more; i++) {
+		if (*s >> 6 != 2)
+			return NO_CHARACTER;
+		c = c << 6 | (*s++ & 63);
+	}
+	if (c < least[more] || c > 0x10ffff || c >> 11 == 0x1b)
+		return NO_CHARACTER;
+	*p = s;
+	return c;
+}
+
+void text_utf8(struct text *t, const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len;
+
+	while (p < end && *p)
+		text_character(t, next_utf8(&p, end));
+}
+
+int parse_text(const char *s, int wide, uint8_t *to, size_t max)
+{
+	const uint8_t *p = (const uint8_t *)s, *end = p + strlen(s);
+	size_t n = 0;
+
+	if ((size_t)(end - p) > MBIM_REPLY_MAX / 2)
+		return -1;
+	max *= wide ? 2 : 1;
+	while (p < end) {
+		const uint8_t *from = p;
+		uint32_t c = next_utf8(&p, end);
+		size_t size = !wide ? (size_t)(p - from) : c < 0x10000 ? 2 : 4;
+
+		if (c == NO_CHARACTER || n + size > max)
+			return -1;
+		if (c >= 0x10000)	/* the low surrogate comes second */
+			c = (0xd7c0 + (c >> 10)) |
+				(0xdc00 + (c & 0x3ff)) << 16;
+		if (wide)
+			put_number(to + n, c, size);
+		else
+			memcpy(to + n, from, size);
+		n += size;
+	}
+	return (int)n;
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' &&
+		(c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* Two digits; false when they are none. */
+static int hex_byte(const char *s, uint8_t *byte)
+{
+	int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+
+	if (low >= 0)
+		*byte = (uint8_t)(high << 4 | low);
+	return low >= 0;
+}
+
+int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max)
+{
+	size_t n = 0;
+
+	while (s < end && *s) {
+		if (strchr(" \t\r:|", *s)) {
+			s++;
+			continue;
+		}
+		if (n == max || !hex_byte(s, &bytes[n++]))
+			return -1;
+		s += 2;
+	}
+	return (int)n;
+}
+
+int parse_uuid(const char *s, uint8_t uuid[16])
+{
+	for (int i = 0; i < 16; i++, s += 2)
+		if ((is_dashed(i) && *s++ != '-') || !hex_byte(s, uuid + i))
+			return 0;
+	return !*s || *s == ' ';
 }

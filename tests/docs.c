@@ -7,6 +7,11 @@
 #define DOCS
 #include "../main.c"
 
+static void put(const char *s)
+{
+	text_add(&out, s);
+}
+
 static const char man_head[] =
 	".TH MBIMCTL 1 2026-11-21 \"mbimctl " VERSION "\"\n"
 	".SH NAME\nmbimctl \\- talk MBIM, and QMI through MBIM, to a modem\n"
@@ -36,26 +41,26 @@ static const char man_exits[] =
 static void man_option(const struct option_help *h)
 {
 	put(".TP\n\\fB\\-\\-");
-	put_dashed(h->name, '-');
+	text_dashed(&out, h->name);
 	put(h->is_value ? "\\fR (the command's own value)\n" : "\\fR\n");
 	put(h->help);
 	put(h->also ? "; also \\-\\-" : "");
-	put_dashed(h->also ? h->also : "", '-');
+	text_dashed(&out, h->also ? h->also : "");
 	put(h->is_required ? "; needed" : "");
 	put(h->fallback ? "; default " : "");
-	put_dashed(h->fallback ? h->fallback : "", '-');
-	put_char('\n');
+	text_dashed(&out, h->fallback ? h->fallback : "");
+	put("\n");
 	if (h->words && *h->words != '*')
-		print_words(h);
+		print_words(h->words);
 }
 
 static void man_command(const char *name, const char *help)
 {
 	put(".SS \\-\\-");
-	put_dashed(name, '-');
-	put_char('\n');
+	text_dashed(&out, name);
+	put("\n");
 	put(help);
-	put_char('\n');
+	put("\n");
 	command_options(command_find(name), man_option);
 }
 
@@ -63,7 +68,7 @@ static void bash_name(const char *name, const char *help)
 {
 	(void)help;
 	put(" --");
-	put_dashed(name, '-');
+	text_dashed(&out, name);
 }
 
 static void bash_option(const struct option_help *h)
@@ -77,9 +82,9 @@ static void bash_command(const char *name, const char *help)
 {
 	(void)help;
 	put("\t--");
-	put_dashed(name, '-');
+	text_dashed(&out, name);
 	put("|--");
-	put_dashed(name, '-');
+	text_dashed(&out, name);
 	put("=*) own=\"");
 	command_options(command_find(name), bash_option);
 	put("\" ;;\n");
@@ -98,13 +103,13 @@ int main(int argc, char **argv)
 	put(man ? "" : "\tesac; done\n\tCOMPREPLY=($(compgen -W \"$own");
 	for (i = 0; i < RUN_OPTIONS; i++) {
 		put(man ? ".TP\n\\fB\\-\\-" : " --");
-		put_dashed(run_options[i].name, '-');
+		text_dashed(&out, run_options[i].name);
 		if (man) {
 			put("\\fR ");
 			put(run_options[i].value);
-			put_char('\n');
+			put("\n");
 			put(run_options[i].help);
-			put_char('\n');
+			put("\n");
 		}
 	}
 	put(man ? ".SH COMMANDS\n" : "");
@@ -112,5 +117,5 @@ int main(int argc, char **argv)
 	put(man ? man_exits : "\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
 		"complete -o default -F _mbimctl mbimctl\n");
 	flush(&out);
-	return out.failed;
+	return failed[1];
 }

@@ -175,10 +175,8 @@ static int fuzz_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t,
 #undef out
 #include "../qmi-over-mbim.c"
 #define main		mbimctl_main
-#define put		main_put
 #include "../main.c"
 #undef main
-#undef put
 
 /* Which items were told: commands.c gives the very names of its table. */
 static void note(const char *name, int kind);
@@ -186,9 +184,12 @@ static void note(const char *name, int kind);
 #define out_value(name, kind, s, len) \
 	(note(name, (int)kind), out_value(name, kind, s, len))
 #define out_open(name, group)	(note(name, 0), out_open(name, group))
+#define out_number(name, n, minus) \
+	(note(name, 0), out_number(name, n, minus))
 #include "../commands.c"
 #undef out_value
 #undef out_open
+#undef out_number
 
 static char told[sizeof(names)];
 static size_t n_told;
@@ -397,10 +398,10 @@ static void check_printed(void)
 		check_sh(printed.s, printed.len);
 	else
 		check_text(printed.s, printed.len);
-	if (level != levels + 1 && level != levels)
+	if (level != levels)
 		wrong("levels are left open", "", 0);
-	if (dash)
-		wrong("a dash is left over", printed.s, printed.len);
+	if (column || muted)
+		wrong("a line is left over", printed.s, printed.len);
 	printed.len = 0;
 }
 
@@ -419,9 +420,11 @@ static void start_again(const uint8_t *data, size_t size)
 	memset(given, 0, sizeof(given));
 	memset(&mbim, 0, sizeof(mbim));
 	n_calls = n_options = current = 0;
-	verbose = measuring = muted = margin = dash = 0;
+	verbose = needs_none = muted = 0;
+	column = margin = 0;
 	signals_seen = signal_last = 0;
-	out.len = out.failed = err.len = 0;
+	out.len = err.len = 0;
+	memset(failed, 0, sizeof(failed));
 	to = &out;
 	format = TEXT_FORMAT;
 	prefix = "mbim";
@@ -457,14 +460,18 @@ static void note_items(struct cursor c)
 	}
 }
 
-/* Commands are named by what does not change when others are added. */
+/*
+ * Commands are named by what does not change when others are added; the raw
+ * ones are services of the fourth kind.
+ */
 static const struct command *command_of(const uint8_t *data)
 {
 	size_t i, nth = data[3] >> 4;
 
 	for (i = 0; i < n_commands; i++)
-		if (commands[i].kind == data[0] >> 6 &&
-		    commands[i].service == (data[0] & 63) &&
+		if ((commands[i].kind < KIND_RAW_MBIM ?
+		     commands[i].kind << 6 | commands[i].service :
+		     (3 << 6) + commands[i].kind - KIND_RAW_MBIM) == data[0] &&
 		    commands[i].id == (data[1] | data[2] << 8) && !nth--)
 			return &commands[i];
 	return &commands[(data[0] | (size_t)data[1] << 8) % n_commands];
@@ -474,12 +481,11 @@ static void __attribute__((unused)) fuzz_reply(const uint8_t *data, size_t size)
 {
 	const struct command *c;
 	enum op part;
-	enum out_pass pass;
 	struct decoder d;
 	uint8_t *copy;
-	int f, good = 1, version, first = -1;
+	int f, good = 1, quiet, version, first = -1;
 
-	if (size < 4)
+	if (size < 4 || size > sizeof(hidden))
 		return;
 	c = command_of(data);
 	version = data[3] & 3;
@@ -492,14 +498,18 @@ static void __attribute__((unused)) fuzz_reply(const uint8_t *data, size_t size)
 		format = (enum format)f;
 		n_told = 0;
 		good = 1;
-		for (pass = OUT_MEASURE; good && pass <= OUT_PRINT; pass++) {
+		shown = copy;
+		for (quiet = 1; good && quiet >= 0; quiet--) {
 			struct reader r = { copy, size, 0, 0 };
 
-			d = (struct decoder){ .mask = data[3] >> 3 & 1 };
-			out_begin(command_name(c), pass);
+			d = (struct decoder){ .quiet = quiet,
+				.mask = data[3] >> 3 & 1 };
+			if (!quiet)
+				out_begin(command_name(c));
 			good = tell(&d, c, part, version, c->kind == KIND_QMI,
 				r);
-			out_end();
+			if (!quiet)
+				out_end();
 		}
 		flush(&out);
 		if (!good && printed.len)
@@ -538,6 +548,11 @@ static int read_error, write_error, hindered;
 static uint8_t sent[96];		/* the start of the last message */
 static size_t sent_len;
 static int n_opens, n_closes, n_releases;
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return (uint32_t)take_number(&(struct reader){ p, 4, 0, 0 }, 4);
+}
 
 static uint8_t next_byte(void)
 {
@@ -783,7 +798,7 @@ static void encode_and_decode(const struct call *call, int version)
 		wrong("too long", command_name(c), 64);
 	copy = malloc(e.end + !e.end);
 	memcpy(copy, request, e.end);
-	level = levels + 1;
+	level = levels;
 	muted = 1;
 	good = tell(&d, c, OP_REQUEST, version, c->kind == KIND_QMI,
 		(struct reader){ copy, e.end, 0, 0 });
@@ -818,7 +833,7 @@ static void __attribute__((unused)) fuzz_arguments(const uint8_t *data,
 	format = TEXT_FORMAT;
 	check_printed();
 	for (i = 0; !code && i < n_calls; i++)
-		for (version = 0; version < 4 && !calls[i].raw; version++)
+		for (version = 0; version < 4; version++)
 			encode_and_decode(&calls[i], version);
 	free(copy);
 }

@@ -109,8 +109,8 @@ mbim_firmware_info='SWI9X15C_05.05.58.00'
 mbim_hardware_info='EM7355'
 mbim_exit='0'" "$(cat "$work/out")"
 	run 0 -o text --get-radio-state
-	same "text" "hw radio state: on
-sw radio state: on" "$(cat "$work/out")"
+	same "text" "hw radio state:             on
+sw radio state:             on" "$(cat "$work/out")"
 	# no fields
 	run 0 -j --dms-set-fcc-authentication
 	same "no fields" '{}' "$(cat "$work/out")"

@@ -25,21 +25,28 @@ static void tell_value(const char *name, enum out_kind kind, const char *s,
 	size_t len);
 static void tell_open(const char *name, enum out_group group);
 static void tell_close(void);
+static void tell_number(const char *name, uint64_t n, int minus);
+static void tell_mute(int mute);
 static void tell_mask(const uint8_t *bytes, size_t len);
 
 #define out_value	tell_value
 #define out_open	tell_open
 #define out_close	tell_close
+#define out_number	tell_number
+#define out_mute	tell_mute
 #define out_mask	tell_mask
 #include "../commands.c"
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { VARIATIONS = 6, ELEMENTS = 2 };
 
 /* ---- counting ---- */
 
-static int passed, failed, skipped, bad;
+static int n_passed, n_failed, bad;
 static char about[256];			/* what is being tested */
 
 /* A property of something: one test, however many wants it has. */
@@ -58,9 +65,9 @@ static void want(int yes, const char *what, const char *got)
 static void end(void)
 {
 	if (bad)
-		failed++;
+		n_failed++;
 	else
-		passed++;
+		n_passed++;
 }
 
 /* ---- what was told ---- */
@@ -75,6 +82,7 @@ struct event {
 
 static struct event events[100000];
 static size_t n_events, depth, deepest;
+static int mutes;
 
 static struct event *add_event(enum told what, int kind, const char *name)
 {
@@ -91,7 +99,7 @@ static void tell_value(const char *name, enum out_kind kind, const char *s,
 {
 	struct event *e;
 
-	if (kind >= OUT_ABSENT)
+	if (kind >= OUT_ABSENT || mutes)
 		return;
 	e = add_event(VALUE_TOLD, (int)kind, name);
 	e->s = malloc(len + 1);
@@ -102,6 +110,8 @@ static void tell_value(const char *name, enum out_kind kind, const char *s,
 
 static void tell_open(const char *name, enum out_group group)
 {
+	if (mutes)
+		return;
 	add_event(OPEN_TOLD, (int)group, name);
 	if (++depth > deepest)
 		deepest = depth;
@@ -109,8 +119,23 @@ static void tell_open(const char *name, enum out_group group)
 
 static void tell_close(void)
 {
+	if (mutes)
+		return;
 	add_event(CLOSE_TOLD, 0, "");
 	depth--;
+}
+
+static void tell_number(const char *name, uint64_t n, int minus)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), minus ? "%lld" : "%llu", (long long)n);
+	tell_value(name, OUT_NUMBER, text, strlen(text));
+}
+
+static void tell_mute(int mute)
+{
+	mutes += mute ? 1 : -1;
 }
 
 static void tell_mask(const uint8_t *bytes, size_t len)
@@ -188,7 +213,7 @@ static int is_uuid_table(const char *table)
 
 static int is_container(const struct item *it)
 {
-	return kinds[it->op].has & ITEMS;
+	return (kinds[it->op].has & ITEMS) != 0;	/* AGAIN is a STRUCT */
 }
 
 /* The nth word of a table, going round; *n becomes its number. */
@@ -197,12 +222,7 @@ static const char *nth_word(const char *table, int nth, uint64_t *n)
 	const char *p = table + (*table == '|'), *word = NULL;
 
 	for (;;) {
-		if (is_uuid_table(p) || (*p > '\1' && is_uuid_table(table))) {
-			word = p + 37;
-			p += strlen(p) + 1;
-		} else {
-			word = next_word(&p, n);
-		}
+		word = next_word(&p, n);
 		if (word && !nth--)
 			return word;
 		if (*p <= '\1')
@@ -336,7 +356,7 @@ static void expect_number(const struct item *it, uint64_t n, int minus)
 
 static void make_value(struct maker *m, const struct item *it)
 {
-	size_t size = kinds[it->op].size;
+	size_t size = it->kind->size;
 	const char *table = table_or_none(it->show);
 	uint64_t limit = size < 8 ? ((uint64_t)1 << 8 * size) - 1 : ~0ull, n;
 	int minus = 0;
@@ -347,7 +367,7 @@ static void make_value(struct maker *m, const struct item *it)
 		n = it->show == show_bool ? (uint64_t)(variation & 1) :
 			variation == 1 ? limit : variation == 2 ? 0 :
 			(++serial * 7) & (limit >> 1);
-		if (kinds[it->op].what == SIGNED && variation == 1) {
+		if (it->kind->what == SIGNED && variation == 1) {
 			n = ~(limit >> 1);		/* the least */
 			minus = 1;
 		}
@@ -444,11 +464,11 @@ static void make_address(struct maker *m, const struct item *it)
 	}
 }
 
-static void make_ie(struct maker *m, unsigned type, const uint8_t *v, size_t len)
+/* An information element behind its type. */
+static void make_ie(struct maker *m, const uint8_t *v, size_t len)
 {
 	size_t padding = -len & 3;
 
-	make_number(m, type, 2);
 	make_number(m, 0, 1);
 	make_number(m, padding, 1);
 	make_number(m, len, 4);
@@ -522,7 +542,7 @@ static void make_container(struct maker *m, const struct item *it, size_t base,
 		}
 		break;
 	default:
-		make_number(m, ELEMENTS, kinds[it->op].size);
+		make_number(m, ELEMENTS, it->kind->size);
 		for (i = 0; i < ELEMENTS; i++)
 			make_items(m, inner, base, level);
 	}
@@ -540,7 +560,7 @@ static void make_item(struct maker *m, const struct item *it, size_t base,
 		make_container(m, it, base, level + 1);
 		return;
 	}
-	switch (kinds[it->op].what) {
+	switch (it->kind->what) {
 	case NUMBER: case SIGNED:
 		make_value(m, it);
 		return;
@@ -563,22 +583,13 @@ static void make_item(struct maker *m, const struct item *it, size_t base,
 	default:
 		break;
 	}
-	if (it->op == OP_IES) {		/* one of a type, and an empty one */
-		expect("type", "5");
-		expect("data", "0102");
-		make_ie(m, 5, (const uint8_t *)"\1\2", 2);
-		expect("type", "6");
-		expect("data", "");
-		make_ie(m, 6, NULL, 0);
-		return;
-	}
-	if (kinds[it->op].what == HEX)
+	if (it->kind->what == HEX)
 		len = make_hex(it, data, it->op == OP_BYTES ? it->n :
 			it->op == OP_DATA_AT ? counted[it->n] :
 			(size_t)variation);
 	else
-		len = make_text(it, kinds[it->op].what == TEXT16, data);
-	switch (kinds[it->op].where) {
+		len = make_text(it, it->kind->what == TEXT16, data);
+	switch (it->kind->where) {
 	case POINTED:
 		make_later(m, base, 1, data, len);
 		break;
@@ -586,10 +597,12 @@ static void make_item(struct maker *m, const struct item *it, size_t base,
 		make_later(m, base, 0, data, len);
 		break;
 	case ELEMENT:
-		make_ie(m, 10, data, len);
+		if (it->op == OP_WSTR)
+			make_number(m, 10, 2);
+		make_ie(m, data, len);
 		break;
 	case PREFIXED:
-		make_number(m, len, kinds[it->op].size);
+		make_number(m, len, it->kind->size);
 		/* fall through */
 	default:
 		make_bytes(m, data, len);
@@ -606,7 +619,7 @@ static void make_items(struct maker *m, struct cursor c, size_t base, int level)
 		if (it.guard == OP_IS && n != it.guard_n)
 			continue;
 		if (it.guard == OP_WHEN && !(n & it.guard_n)) {
-			make_number(m, 0, kinds[it.op].size);
+			make_number(m, 0, it.kind->size);
 			continue;
 		}
 		tlv = m->at;
@@ -649,6 +662,23 @@ static int tell_copy(const struct command *c, enum op part, int version,
 	return good;
 }
 
+/* The same without telling anything. */
+static int look_at_copy(const struct command *c, enum op part, int version,
+	const uint8_t *bytes, size_t len)
+{
+	uint8_t *copy = malloc(len + !len);
+	struct reader r = { copy, len, 0, 0 };
+	struct decoder d = { .quiet = 1 };
+	int good;
+
+	forget_events();
+	memcpy(copy, bytes, len);
+	good = tell(&d, c, part, version, c->kind == KIND_QMI, r);
+	want(!n_events && !mutes, "told, although quiet", "");
+	free(copy);
+	return good;
+}
+
 /* What part of a reply says must be part of what the whole says. */
 static void compare_prefix(size_t len)
 {
@@ -681,9 +711,15 @@ static void test_reply(const struct command *c, int version)
 			"is malformed", "");
 		compare();
 		want(depth == 0, "containers left open", "");
-		for (len = 0; len < m->at; len++)
-			if (tell_copy(c, OP_REPLY, version, m->bytes, len))
+		for (len = 0; len <= m->at; len++) {
+			int good = look_at_copy(c, OP_REPLY, version, m->bytes,
+				len);
+
+			want(good == tell_copy(c, OP_REPLY, version, m->bytes,
+				len), "malformed, or not, when quiet", "");
+			if (good && len < m->at)
 				compare_prefix(len);
+		}
 		free(m);
 		end();
 	}
@@ -731,7 +767,7 @@ static void give_words(const char *name, const char *word, const char *more)
 static void give_number(const struct item *it, const char *name)
 {
 	const char *table = table_or_none(it->show), *word;
-	size_t bits = 8 * kinds[it->op].size;
+	size_t bits = 8 * it->kind->size;
 	uint64_t limit = bits < 64 ? ((uint64_t)1 << bits) - 1 : ~0ull, n = 0;
 	char text[400] = "";
 
@@ -760,7 +796,7 @@ static void give_number(const struct item *it, const char *name)
 	} else if (it->show == show_bool) {
 		give(name, variation & 1 ? "on" : "no");
 		expect(it->name, variation & 1 ? "true" : "false");
-	} else if (kinds[it->op].what == SIGNED) {
+	} else if (it->kind->what == SIGNED) {
 		give(name, "-%llu", (unsigned long long)(limit / 2 + 1));
 		expect(it->name, "-%llu", (unsigned long long)(limit / 2 + 1));
 	} else {
@@ -784,7 +820,7 @@ static void give_text(const struct item *it, const char *name)
 
 static void give_item(const struct item *it, const char *name)
 {
-	switch (kinds[it->op].what) {
+	switch (it->kind->what) {
 	case NUMBER: case SIGNED:
 		give_number(it, name);
 		break;
@@ -837,7 +873,7 @@ static void give_items(struct cursor c)
 	int i;
 
 	for (; next(&c, &it); skip(&c, &it)) {
-		if (is_container(&it) && holds_bare(&it))
+		if (is_container(&it) && it.bare)
 			give_list(&it);
 		else if (is_container(&it))
 			for (i = 0; i < (it.op == OP_STRUCT ? 1 : ELEMENTS);
@@ -852,7 +888,7 @@ static void give_items(struct cursor c)
 
 static void test_round_trip(const struct command *c, int version)
 {
-	struct call call = { c, NULL, 0, given_options, 0 };
+	struct call call = { c, given_options, 0 };
 	struct encoder e;
 	int code;
 
@@ -869,7 +905,7 @@ static void test_round_trip(const struct command *c, int version)
 			want(tell_copy(c, OP_REQUEST, version, request, e.end),
 				"its request is malformed", "");
 			compare();
-			want(c->kind == KIND_QMI || e.end % 4 == 0,
+			want(c->kind > KIND_SET || e.end % 4 == 0,
 				"the length is no multiple of 4", "");
 		}
 		end();
@@ -877,16 +913,334 @@ static void test_round_trip(const struct command *c, int version)
 	forget_options();
 }
 
+/* A raw command's value is those of all its options in a row. */
+static void join_values(char *text)
+{
+	size_t i;
+
+	for (i = 0; i < n_given; i++)
+		text += sprintf(text, "%s%s", !i ? "" : i % 2 == 0 && i > 2 ?
+			"," : i > 2 ? "=" : ",", given_options[i].value);
+}
+
+static int encode_value_of(const struct command *c, struct encoder *e,
+	const char *value)
+{
+	struct option o = { "", value, 0 };
+	struct call call = { c, &o, 1 };
+
+	failure = (struct failure){ 0 };
+	return encode(e, &call, 0, NULL);
+}
+
+static void test_raw(const struct command *c)
+{
+	static uint8_t bytes[sizeof(request)];
+	struct call call = { c, given_options, 0 };
+	struct encoder e, again;
+	char text[2000];
+
+	for (variation = 0; variation < VARIATIONS; variation++) {
+		begin("a value for all", command_name(c), variation);
+		n_expected = 0;
+		forget_options();
+		give_items(find_part(c, OP_REQUEST, 0));
+		call.n_options = n_given;
+		failure = (struct failure){ 0 };
+		want(!encode(&e, &call, 0, NULL), "not encoded", failure.text);
+		memcpy(bytes, request, e.end);
+		join_values(text);
+		want(!encode_value_of(c, &again, text), "its value is refused",
+			failure.text);
+		want(e.end == again.end && !memcmp(bytes, request, e.end),
+			"not the same request", text);
+		end();
+	}
+	forget_options();
+}
+
+static void test_raw_values(void)
+{
+	static const struct {
+		const char *command, *value, *hex;	/* NULL: refused */
+	} cases[] = {
+		{ "raw_qmi", "DMS,0x25", "022500" },
+		{ "raw_qmi", "2,37", "022500" },
+		{ "raw_qmi", "dms,37,1=", "022500010000" },
+		{ "raw_qmi", "dms,37,0x10=0a:0B", "0225001002000a0b" },
+		{ "raw_qmi", "dms,37,1=00,0x02=0102", "02250001010000020200"
+			"0102" },
+		{ "raw_qmi", "", NULL },
+		{ "raw_qmi", ",", NULL },
+		{ "raw_qmi", "DMS", NULL },
+		{ "raw_qmi", "DMS,", NULL },
+		{ "raw_qmi", ",37", NULL },
+		{ "raw_qmi", "NO_SERVICE,37", NULL },
+		{ "raw_qmi", "256,37", NULL },
+		{ "raw_qmi", "DMS,0x10000", NULL },
+		{ "raw_qmi", "DMS,37,1", NULL },
+		{ "raw_qmi", "DMS,37,1,2=00", NULL },
+		{ "raw_qmi", "DMS,37,", NULL },
+		{ "raw_qmi", "DMS,37,1=00,", NULL },
+		{ "raw_qmi", "DMS,37,1=00,2", NULL },
+		{ "raw_qmi", "DMS,37,256=00", NULL },
+		{ "raw_qmi", "DMS,37,1=0", NULL },
+		{ "raw_qmi", "DMS,37,=00", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,9,query", "a289cc33bcbb8b4fb6b013"
+			"3ec2aae6df0900000000000000" },
+		{ "raw_mbim", "basic-connect,0x9,set,0001", "a289cc33bcbb8b4f"
+			"b6b0133ec2aae6df09000000010000000001" },
+		{ "raw_mbim", "01020304-0506-0708-0900-0a0b0c0d0e0f,1,query,",
+			"0102030405060708" "09000a0b0c0d0e0f" "01000000"
+			"00000000" },
+		{ "raw_mbim", "", NULL },
+		{ "raw_mbim", "BASIC_CONNECT", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,9", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,9,", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,,query", NULL },
+		{ "raw_mbim", "NO_SERVICE,9,query", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,x,query", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,0x100000000,query", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,9,ask", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,9,2", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,9,query,0", NULL },
+		{ "raw_mbim", "BASIC_CONNECT,9,query,00,00", NULL },
+	};
+	struct encoder e;
+	char hex[200];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct text t = TEXT(hex);
+		int code = encode_value_of(command_find(cases[i].command), &e,
+			cases[i].value);
+
+		begin(cases[i].command, cases[i].value, (int)i);
+		want(code == (cases[i].hex ? DONE : USAGE), "taken or not",
+			failure.text);
+		want(!code || *failure.text, "no reason", "");
+		text_bytes(&t, request, !code && e.end < 90 ? e.end : 0);
+		want(code || !cases[i].hex || !strcmp(hex, cases[i].hex),
+			"is not", hex);
+		end();
+	}
+}
+
+/* A TLV is there with all that it has, or not at all. */
+static size_t nth_given(const struct item *it, size_t nth)
+{
+	size_t i;
+
+	for (i = 0; i < n_given; i++)
+		if (names_item(given_options[i].name, it) && !nth--)
+			break;
+	return i;
+}
+
+static void forget_option(size_t i)
+{
+	free(given_texts[i]);
+	n_given--;
+	for (; i < n_given; i++) {
+		given_texts[i] = given_texts[i + 1];
+		given_options[i] = given_options[i + 1];
+	}
+}
+
+/* Without the nth option of a member, or with no other of the TLV. */
+static void test_without(const struct command *c, const struct item *member,
+	size_t nth, const struct item *others)
+{
+	struct call call = { c, given_options, 0 };
+	struct encoder e;
+	struct item other;
+	char name[64];
+	struct text t = TEXT(name);
+	size_t i;
+
+	n_expected = 0;
+	forget_options();
+	give_items(find_part(c, OP_REQUEST, 0));
+	if (nth_given(member, nth) == n_given)
+		return;
+	begin("without", member->name, (int)nth);
+	if (!others) {
+		forget_option(nth_given(member, nth));
+	} else {
+		struct cursor inner = others->inner;
+
+		while (next_option(&inner, &other))
+			while (strcmp(other.name, member->name) && (i =
+					nth_given(&other, 0)) < n_given)
+				forget_option(i);
+	}
+	call.n_options = n_given;
+	failure = (struct failure){ 0 };
+	text_dashed(&t, member->name);
+	want(encode(&e, &call, 0, NULL) == USAGE, "taken", command_name(c));
+	want(others || strstr(failure.text, ": is needed") ||
+		strstr(failure.text, ": belongs after") ||
+		strstr(failure.text, ": given twice"), "no reason",
+		failure.text);
+	end();
+}
+
+static void test_members(const struct command *c)
+{
+	struct cursor items = find_part(c, OP_REQUEST, 0), inner;
+	struct item it, member;
+	size_t n, nth, others;
+
+	variation = 0;
+	for (; next(&items, &it); skip(&items, &it)) {
+		if ((it.tlv < 0 && it.op != OP_ALL) || !is_container(&it) ||
+		    it.bare)
+			continue;
+		n = others = 0;
+		inner = it.inner;
+		while (next_option(&inner, &member)) {
+			others += member.fallback || member.givens;
+			n++;
+		}
+		inner = it.inner;
+		while (n > 1 && next_option(&inner, &member)) {
+			if (member.fallback || member.givens ||
+			    is_container(&member))
+				continue;
+			for (nth = 0; nth < ELEMENTS; nth++)
+				test_without(c, &member, nth, NULL);
+			if (n - others > 1)
+				test_without(c, &member, 0, &it);
+		}
+	}
+	forget_options();
+}
+
+/*
+ * Requests that no command has yet: a TLV of a number and an array of two
+ * members, one with a comma list, and a comma list; what is missing is told.
+ */
+static void test_made_up(void)
+{
+	enum { HELPED_U8 = OP_U8 | OP_HELPED, HELPED_U16 = OP_U16 | OP_HELPED };
+	static const unsigned char made_ops[] = {
+		OP_TLV, 0x11, OP_STRUCT,
+			HELPED_U8, show_dec,
+			OP_ARRAY8,
+				HELPED_U8, show_dec,
+				HELPED_U16, show_dec,
+			OP_END,
+		OP_END,
+		OP_TLV, 0x10, OP_STRUCT,
+			HELPED_U8, show_dec, OP_DEFAULT,
+			OP_ARRAY16 | OP_HELPED,
+				OP_U8, show_dec,
+			OP_END,
+		OP_END,
+		OP_TLV, 0x01, OP_ARRAY8 | OP_HELPED,
+			OP_U8, show_dec,
+		OP_END,
+		OP_END
+	};
+	static const char made_names[] = "s\0a\0h\0l\0b\0h\0c\0h\0" "t\0d\0h\0"
+		"7\0e\0h\0\0" "f\0h\0";
+	static const struct {
+		const char *given, *hex;		/* or what is missing */
+	} cases[] = {
+		{ "", "100300070000" },
+		{ "a1", "1102000100" "100300070000" },
+		{ "d1", "100300010000" },
+		{ "d1e2,3", "1005000102000203" },
+		{ "a1b2c3", "1105000101020300" "100300070000" },
+		{ "a1b2c3b4c5", "11080001020203000405" "00100300070000" },
+		{ "f4,5", "100300070000" "010300020405" },
+		{ "b2c3", "--a" }, { "a1b2", "--c" }, { "a1b2b4c5", "--c" },
+		{ "a1b2c3b4", "--c" }, { "a1c3", "--c" }, { "c3", "--c" },
+		{ "a1a2", "--a" }, { "a256", "--a" }, { "a1b2c65536", "--c" },
+		{ "d1e2,", "--e" }, { "e256", "--e" },
+	};
+	static const char *const letters[] = { "a", "b", "c", "d", "e",
+		"f" };
+	struct option made[8];
+	char copies[8][8], hex[80];
+	size_t i, o;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct cursor c = { .op = made_ops, .name = made_names };
+		struct encoder e = { .items = c, .options = made };
+		const char *p = cases[i].given;
+		struct text t = TEXT(hex);
+		int code, good = *cases[i].hex != '-';
+
+		for (; *p; e.n_options++, p += o) {
+			char *to = copies[e.n_options];
+
+			o = 1 + strspn(p + 1, "0123456789,");
+			memcpy(to, p + 1, o - 1);
+			to[o - 1] = '\0';
+			made[e.n_options] = (struct option){
+				letters[*p - 'a'], to, 0 };
+		}
+		begin("made up", cases[i].given, 0);
+		failure = (struct failure){ 0 };
+		code = encode_items(&e, c);
+		for (o = 0; !code && o < e.n_options; o++)
+			if (!made[o].used)
+				code = bad_option(made[o].name, "left over");
+		want(code == (good ? DONE : USAGE), "taken or not",
+			failure.text);
+		text_bytes(&t, request, !code ? e.end : 0);
+		want(!good || !strcmp(hex, cases[i].hex), "is not", hex);
+		want(good || !strncmp(failure.text, cases[i].hex, 3),
+			"another reason", failure.text);
+		end();
+	}
+}
+
+/* What is needed is all that is needed. */
+static void test_needed(const struct command *c)
+{
+	struct call call = { c, given_options, 0 };
+	struct cursor options;
+	struct encoder e;
+	struct item it;
+	size_t i;
+
+	begin("with what is needed alone", command_name(c), 0);
+	variation = 0;
+	n_expected = 0;
+	forget_options();
+	give_items(find_part(c, OP_REQUEST, 0));
+	options = find_part(c, OP_REQUEST, 0);
+	while (next_option(&options, &it))
+		while (!(it.flags & FLAG(OP_REQUIRED)) &&
+		       (i = nth_given(&it, 0)) < n_given)
+			forget_option(i);
+	call.n_options = n_given;
+	failure = (struct failure){ 0 };
+	want(encode(&e, &call, 0, NULL) == DONE, "refused", failure.text);
+	while (n_given) {
+		const char *name = given_options[n_given - 1].name;
+
+		forget_option(n_given - 1);
+		call.n_options = n_given;
+		failure = (struct failure){ 0 };
+		want(encode(&e, &call, 0, NULL) == USAGE, "taken without",
+			name);
+	}
+	end();
+}
+
 /* Text and numbers beyond what an option takes; each alone is wrong. */
 static const struct command *limited;
 
 static void test_limit(const struct item *it, int level)
 {
-	struct call call = { limited, NULL, 0, given_options, 0 };
+	struct call call = { limited, given_options, 0 };
 	char text[300];
 	struct encoder e;
-	size_t i, bits = 8 * kinds[it->op].size;
-	int what = kinds[it->op].what;
+	size_t i, bits = 8 * it->kind->size;
+	int what = it->kind->what;
 
 	if (!it->help || is_container(it) || level > 0)
 		return;
@@ -896,7 +1250,8 @@ static void test_limit(const struct item *it, int level)
 		memset(text, 'x', sizeof(text));
 		text[it->max + 1] = '\0';
 	} else if ((what == NUMBER || what == SIGNED) && bits < 64) {
-		snprintf(text, sizeof(text), "%llu", 1ull << bits);
+		snprintf(text, sizeof(text), "%llu", it->max ? it->max + 1ull :
+			1ull << bits);
 	} else {
 		return;
 	}
@@ -953,8 +1308,10 @@ static int is_name(const char *s)
 
 static int is_help(const char *s)
 {
-	return s && *s && strlen(s) <= 60 && *s != ' ' &&
-		s[strlen(s) - 1] != '.' && !strpbrk(s, "\n\t'\\");
+	size_t len = s ? strlen(s) : 0;
+
+	return len && len <= 60 && *s != ' ' && !strpbrk(s, "\n\t'\\") &&
+		(s[len - 1] != '.' || !strcmp(s + len - 3, "..."));
 }
 
 static void test_options(const struct command *c)
@@ -1052,19 +1409,20 @@ static void note_variables(struct cursor c, const char *path)
 			continue;
 		}
 		if (it.op != OP_STRUCT && it.op != OP_REF)
-			note_variable(path, name, holds_bare(&it) ? "" :
+			note_variable(path, name, it.bare ? "" :
 				"_count");
 		snprintf(inner, sizeof(inner), "%s%s%s%s", path,
 			*path && *name ? "_" : "", name, it.op == OP_STRUCT ||
 			it.op == OP_REF ? "" : "_0");
-		if (!holds_bare(&it))
+		if (!it.bare)
 			note_variables(it.inner, inner);
 	}
 }
 
 /* ---- items ---- */
 
-static int in_request, tail_seen;
+static int in_request;
+static int tail;			/* none, at this level, or all */
 static struct cursor request_items;
 
 static int is_option_of(struct cursor c, const char *name)
@@ -1082,32 +1440,50 @@ static int can_encode(enum op op)
 {
 	switch (op) {
 	case OP_IPV4: case OP_IPV6: case OP_IPV4NET: case OP_IPV6NET:
-	case OP_IES: case OP_LIST: case OP_AT: case OP_REF:
+	case OP_IE: case OP_LIST: case OP_PAIRS: case OP_AT: case OP_REF:
 		return 0;
 	default:
 		return 1;
 	}
 }
 
+/* The kind of a container's elements, when they are values without a name. */
+static enum op bare_of(const struct item *it)
+{
+	struct cursor c = it->inner;
+	struct item first;
+
+	return is_container(it) && next(&c, &first) && first.name &&
+		!*first.name ? first.op : OP_END;
+}
+
+/* Elements of a comma list stand in a row. */
+static int is_listable(enum op op)
+{
+	enum where where = kinds[op].where;
+
+	return where == INLINE || where == GIVEN_SIZE || where == PREFIXED;
+}
+
 static void test_item(const struct item *it, int level)
 {
 	const char *table, *name = it->name ? it->name : "";
 	struct cursor c = { .name = it->givens };
-	int what = kinds[it->op].what, i;
+	int what = it->kind->what, i;
 
-	(void)level;
 	want(it->op < OP_SUFFIXES && it->op >= OP_TLV, "no kind", name);
-	want(!tail_seen, "nothing may follow what takes the rest", name);
-	if (kinds[it->op].where == TAIL && it->tlv < 0)
-		tail_seen = 1;
-	if (kinds[it->op].has & SHOW) {
+	want(level > tail, "nothing may follow what takes the rest", name);
+	if (it->tlv < 0 && (it->kind->where == TAIL || it->op == OP_ALL))
+		tail = it->op == OP_ALL ? level : INT_MAX;
+	want(it->bare == bare_of(it), "bare or not", name);
+	if (it->kind->has & SHOW) {
 		want(it->show < SHOW_TABLES + n_tables, "no show", name);
 		table = table_or_none(it->show);
 		want(what != ID || !*table || is_uuid_table(table),
 			"no table of UUIDs", name);
 		want(what == ID || !is_uuid_table(table), "a table of UUIDs",
 			name);
-		want(*table != '*' || kinds[it->op].size < 8,
+		want(*table != '*' || it->kind->size < 8,
 			"64 bits are not scaled", name);
 	}
 	if (what == COUNTER || it->op == OP_PAIRS || it->op == OP_DATA_AT)
@@ -1119,7 +1495,9 @@ static void test_item(const struct item *it, int level)
 		return;
 	}
 	want(can_encode(it->op), "the encoder has no such kind", name);
-	want(it->help || !*name || (is_container(it) && !holds_bare(it)) ||
+	want(!it->bare || is_listable(it->bare), "no list of these", name);
+	want(!is_container(it) || it->in_place, "AGAIN has no options", name);
+	want(it->help || !*name || (is_container(it) && !it->bare) ||
 		it->op == OP_CONST, "an argument without help", name);
 	want(it->help || !(it->fallback || it->givens || it->also ||
 		it->flags & FLAG(OP_REQUIRED)), "suffixes of no option", name);
@@ -1145,7 +1523,7 @@ static void test_parts(const struct command *c)
 				"items of the request", command_name(c),
 				version);
 			in_request = part == OP_REQUEST;
-			tail_seen = 0;
+			tail = -1;
 			request_items = items;
 			each_item(items, 0, test_item);
 			n_variables = 0;
@@ -1164,21 +1542,28 @@ static void test_parts(const struct command *c)
 static void test_uuids(const char *p, int show)
 {
 	uint8_t uuid[16], other[16];
+	const char *q;
 	char text[64];
+	uint64_t n;
 	size_t i;
 
 	for (; *p > '\1'; p += strlen(p) + 1) {
 		struct text t = TEXT(text);
 
 		snprintf(text, sizeof(text), "%.36s", p);
-		want(parse_uuid(show, p + 37, uuid), "not parsed", p);
-		want(parse_uuid(show, text, other) && !memcmp(uuid, other, 16),
+		want(parse_uuid(p, uuid), "not parsed", p);
+		want(parse_uuid(text, other) && !memcmp(uuid, other, 16),
 			"another UUID", p);
+		want(uuid_entry(show, text, 0) == p, "not found", p);
+		want(uuid_entry(show, p + 37, 37) == p, "another word's", p);
+		q = p;
+		want(next_word(&q, &n) == p + 37, "no word", p);
+		want(q == p + strlen(p) + 1, "the next is not next", p);
 		for (i = 0; text[i]; i++)
 			want(!isupper(text[i]), "not lower case", text);
 		text[0] = '\0';
-		text_uuid(&t, show, uuid);
-		want(!strcmp(text, p + 37), "another word", text);
+		text_uuid(&t, uuid);
+		want(!strncmp(text, p, 36) && !text[36], "another text", text);
 	}
 }
 
@@ -1306,36 +1691,51 @@ static void test_utf8(void)
 
 		begin("UTF-8", cases[i].out, (int)i);
 		got[0] = '\0';
-		text_8bit(&t, (const uint8_t *)cases[i].in,
+		text_utf8(&t, (const uint8_t *)cases[i].in,
 			strlen(cases[i].in));
 		want(!strcmp(got, cases[i].out), "is not", got);
-		want((convert_text(cases[i].in, 1, bytes, 32) >= 0) == same,
+		want((parse_text(cases[i].in, 1, bytes, 32) >= 0) == same,
 			"as an option's text", got);
 		end();
 	}
+}
+
+static void write_utf8(char *s, uint32_t c)
+{
+	int n = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+	*s++ = (char)(n ? (0xff00u >> (n + 1) & 0xff) | c >> 6 * n : c);
+	while (n--)
+		*s++ = (char)(0x80 | (c >> 6 * n & 0x3f));
+	*s = '\0';
 }
 
 /* Every character there and back. */
 static void test_characters(void)
 {
 	uint8_t bytes[8];
-	char text[16], back[16];
+	char text[16], back[16], again[16];
 	uint32_t c;
 	int n;
 
 	begin("characters", "all", 0);
 	for (c = 1; c < 0x110000; c++) {
-		struct text t = TEXT(text), u = TEXT(back);
+		struct text u = TEXT(back), v = TEXT(again);
 
-		if (c == NO_CHARACTER || c >> 11 == 0x1b)
+		if (c == 0xfffd || c >> 11 == 0x1b)
 			continue;
-		text_utf8(&t, c);
-		n = convert_text(text, 1, bytes, sizeof(bytes));
+		write_utf8(text, c);
+		n = parse_text(text, 1, bytes, sizeof(bytes));
 		want(n == (c < 0x10000 ? 2 : 4), "its length", text);
 		if (n < 0)
 			continue;
 		text_utf16(&u, bytes, (size_t)n);
 		want(!strcmp(text, back), "is not", back);
+		text_utf8(&v, (uint8_t *)text, strlen(text));
+		want(!strcmp(text, again), "is not", again);
+		n = parse_text(text, 0, bytes, sizeof(bytes));
+		want(n == (int)strlen(text) && !memcmp(bytes, text, (size_t)n),
+			"is not itself", text);
 	}
 	end();
 }
@@ -1404,7 +1804,7 @@ static void test_numbers(void)
 	}
 	for (i = 0; i < sizeof(no_uuids) / sizeof(*no_uuids); i++) {
 		begin("no UUID", no_uuids[i], 0);
-		want(!parse_uuid(show_dec, no_uuids[i], bytes), "taken", "");
+		want(!parse_uuid(no_uuids[i], bytes), "taken", "");
 		end();
 	}
 }
@@ -1486,7 +1886,8 @@ static void seed_part(const char *directory, const struct command *c,
 	if (!has_version(c, part, version))
 		return;
 	m = make_part(c, part, version);
-	seed[0] = (uint8_t)(c->kind << 6 | c->service);
+	seed[0] = (uint8_t)(c->kind < KIND_RAW_MBIM ? c->kind << 6 | c->service :
+		(3 << 6) + c->kind - KIND_RAW_MBIM);
 	put_number(seed + 1, c->id, 2);
 	seed[3] = (uint8_t)(version | (part == OP_REQUEST ? 4 : 0));
 	for (before = commands; before < c; before++)
@@ -1512,6 +1913,11 @@ static void seed_arguments(const char *directory, const struct command *c,
 	values_only = 1;
 	give_items(find_part(c, OP_REQUEST, version));
 	len = (size_t)sprintf(seed, "--%s", command_name(c)) + 1;
+	if (c->kind >= KIND_RAW_MBIM && variation % 2) {
+		join_values(seed + len);
+		len += strlen(seed + len) + 1;
+		forget_options();
+	}
 	for (i = 0; i < n_given; i++)
 		if (!*given_options[i].name)
 			len += (size_t)sprintf(seed + len, "%s",
@@ -1555,17 +1961,22 @@ int main(int argc, char **argv)
 	test_addresses();
 	test_tables();
 	test_command_names();
+	test_raw_values();
+	test_made_up();
 	for (i = 0; i < n_commands; i++) {
 		test_options(&commands[i]);
 		test_parts(&commands[i]);
+		test_members(&commands[i]);
+		test_needed(&commands[i]);
+		if (commands[i].kind >= KIND_RAW_MBIM)
+			test_raw(&commands[i]);
 		limited = &commands[i];
-		each_item(head_of(limited).request, 0, test_limit);
+		each_item(head_of(limited)->request, 0, test_limit);
 	}
 	begin("containers within each other", "all", (int)deepest);
 	want(deepest + 2 <= LEVELS, "more than the printer has levels", "");
 	end();
 	forget_events();
-	printf("table: %d passed, %d failed, %d skipped\n", passed, failed,
-		skipped);
-	return failed != 0;
+	printf("table: %d passed, %d failed, 0 skipped\n", n_passed, n_failed);
+	return n_failed != 0;
 }
