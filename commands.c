@@ -244,7 +244,7 @@ struct item {
 	unsigned flags;				/* of those from OP_FLAGS on */
 	struct cursor inner;			/* a container's items */
 	int in_place;				/* they come next */
-	enum op bare;				/* elements are values: of this op */
+	enum op bare;				/* op of elements without name */
 };
 
 #define FLAG(op)	(1u << ((op) - OP_FLAGS))
@@ -307,9 +307,10 @@ static int next(struct cursor *c, struct item *it)
 		it->help = next_name(c);
 	if (it->op == OP_AGAIN) {
 		it->op = OP_STRUCT;
-		it->inner = (struct cursor){ c->again_op, c->again_name, 0, 0, 0 };
+		it->inner = (struct cursor){ .op = c->again_op,
+			.name = c->again_name };
 	} else if (has & ITEMS) {
-		it->inner = (struct cursor){ c->op, c->name, 0, 0, 0 };
+		it->inner = (struct cursor){ .op = c->op, .name = c->name };
 		it->in_place = 1;
 		if (!*c->name)
 			it->bare = *c->op;
@@ -410,8 +411,9 @@ static struct cursor find_part(const struct command *command, enum op part,
 		if (*c.op == OP_END)
 			break;
 		if (*c.op == OP_SAME)
-			return part != OP_REPLY ? best : find_part(
-				&commands[c.op[1] | c.op[2] << 8], part, version);
+			return part != OP_REPLY ? best :
+				find_part(&commands[c.op[1] | c.op[2] << 8],
+					part, version);
 		c.op += 2;
 		if (c.op[-2] == part && c.op[-1] <= version)
 			best = c;
@@ -425,7 +427,8 @@ static char scratch[3 * MBIM_REPLY_MAX + 1];	/* one value as text or bytes */
 
 static const char *table_of(int show)
 {
-	return show < SHOW_TABLES ? "" : values + tables[show - SHOW_TABLES] + 1;
+	return show < SHOW_TABLES ? "" :
+		values + tables[show - SHOW_TABLES] + 1;
 }
 
 static int64_t parse_signed(const char **s)
@@ -913,7 +916,8 @@ static uint8_t request[MBIM_REPLY_MAX - 128];	/* less headers to come */
 
 static void put(struct encoder *e, size_t *where, const void *bytes, size_t len)
 {
-	e->overflow |= *where > sizeof(request) || len > sizeof(request) - *where;
+	e->overflow |= *where > sizeof(request) ||
+		len > sizeof(request) - *where;
 	if (e->overflow)
 		return;
 	if (len)
@@ -1517,8 +1521,10 @@ static int print_reply(struct run *r)
 	/* did the modem do what it was asked for, or only say so? */
 	if (d->has_effect && r->command == r->replies && d->effect != r->asked)
 		return r->head.lock && r->asked == r->head.lock_value ?
-			fail(FCC_LOCKED, "the modem said yes, but it stayed off") :
-			fail(NOT_REACHED, "the modem said yes, but nothing changed");
+			fail(FCC_LOCKED,
+				"the modem said yes, but it stayed off") :
+			fail(NOT_REACHED,
+				"the modem said yes, but nothing changed");
 	out_begin(r->head.name);
 	tell(&(struct decoder){ 0 }, r->replies, OP_REPLY, r->version,
 		r->is_qmi, r->reply);

@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #define VERSION "0.1"
@@ -130,8 +128,7 @@ static struct text variable = { name_buffer, 0, sizeof(name_buffer), NULL };
 
 /* text: where values stand, and how far a line has come */
 enum { VALUE_COLUMN = 28 };
-static size_t column;
-static size_t margin;			/* text: 1 below a title */
+static size_t column, margin;		/* margin: 1 below a title */
 static int muted;
 
 void out_mute(int mute)
@@ -302,9 +299,8 @@ void out_close(void)
 		end_line();
 	variable.s[level->path_len] = '\0';
 	if (format == SH && level->group == OUT_ARRAY)
-		text_join(to, variable.s, "_count='", decimal(level->count),
-			"'\n");
-	if (format == SH && level->group == OUT_WORDS)
+		text_join(to, variable.s, "_count='", decimal(level->count));
+	if (format == SH && level->group != OUT_OBJECT)
 		text_add(to, "'\n");
 	level--;
 }
@@ -406,10 +402,8 @@ static void print_frame(const char *title, const uint8_t *frame, size_t len,
 	text_add(to, title);
 	for (size_t i = 0; hex && i < len; i++) {
 		text_add(to, i % 24 ? " " : "\n   ");
-		if (hidden[i])
-			text_add(to, "xx");
-		else
-			text_hex(to, frame[i], 2);
+		text_add(to, hidden[i] ? "xx" : "");
+		text_hex(to, frame[i], hidden[i] ? 0 : 2);
 	}
 	text_add(to, hex || *title ? "\n" : "");
 	out_begin("");
@@ -440,37 +434,14 @@ enum { LINE = MBIM_REPLY_MAX * 3 };
 static uint8_t pasted[MBIM_REPLY_MAX + LINE / 2];
 static size_t pasted_len, frames_found;
 
-/* The length of the MBIM or QMUX frame that begins here; 0 if none does. */
-static size_t frame_length(const uint8_t *p, size_t len)
-{
-	struct reader r = { p, len, 0, 0 };
-	uint64_t type = take_number(&r, 4), size = take_number(&r, 4);
-
-	if (!r.bad && (type & 0x7fffffff) - 1 < 7 && size >= 12 &&
-	    size <= MBIM_REPLY_MAX)
-		return size;
-	size = len > 2 ? p[1] | (size_t)p[2] << 8 : 0;
-	return size >= 11 && p[0] == 1 ? size + 1 : 0;
-}
-
 /*
  * A line of what was pasted: if it is nothing but hex, more of a frame, else
- * something in between. Quoting is passed, and what a log has before "data =".
+ * something in between.
  */
 static void decode_line(const char *line)
 {
 	size_t at = 0, len;
-
-	while (*line && strchr("><| \t", *line))
-		line++;
-	for (const char *p = line, *end; *p; p++) {
-		for (end = p + 4; !strncmp(p, "data", 4) && *end == ' '; end++)
-			;
-		if (!strncmp(p, "data", 4) && *end == '=')
-			line = end + 1;
-	}
-
-	int n = parse_hex(line, line + strlen(line), pasted + pasted_len,
+	int n = parse_pasted(line, pasted + pasted_len,
 		sizeof(pasted) - pasted_len);
 
 	if (n == 0)
@@ -550,13 +521,11 @@ static const struct {
 	[DIRECT] = { "", "direct", "", "work beside mbim-proxy" },
 	[LIST] = { "", "list", "", "show the MBIM ports of this machine" },
 	[DECODE] = { "", "decode", "FILE", "tell the frames in pasted hex" },
-	[HELP] = { "h", "help", "[COMMAND]",
-		"show this, or a command's options" },
+	[HELP] = { "h", "help", "[COMMAND]", "this, or a command's options" },
 	[SHOW_VERSION] = { "", "version", "", "show the version" },
 };
 
 static const char *given[RUN_OPTIONS];	/* their values, or "" */
-
 static int needs_none;			/* one of those that need no modem */
 
 static int bad_usage(const char *what, const char *name)
@@ -588,11 +557,11 @@ static int parse_format(const char *s)
 
 static int parse_prefix(const char *s)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789"
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	const char *end = s;
 
-	prefix = *s && !isdigit((uint8_t)*s) && !s[strspn(s, letters)] ? s :
-		prefix;
+	while (*end == '_' || (end > s ? isalnum : isalpha)((uint8_t)*end))
+		end++;
+	prefix = *s && !*end ? s : prefix;
 	return prefix == s;
 }
 
@@ -635,7 +604,8 @@ static enum run_option find_run_option(const char *a)
 /* One long or short option; *i is that of the argument with its value. */
 static int parse_option(char **argv, int *i)
 {
-	const char *a = argv[*i] + 1, *value = strchr(a, '=');
+	const char *a = argv[*i] + 1, *next = argv[*i + 1];
+	const char *value = strchr(a, '=');
 	const struct command *c = n_calls ? calls[n_calls - 1].command : NULL;
 	int is_long = a[0] == '-', mine = is_long && c && a[1] &&
 		a[1] != '=' && command_has_option(c, a + 1), wants = mine;
@@ -659,9 +629,6 @@ static int parse_option(char **argv, int *i)
 	}
 	if (!is_long && a[1] && wants)		/* -t5 */
 		value = a;
-
-	const char *next = argv[*i + 1];
-
 	if (value)
 		value++;
 	else if (wants && next && strncmp(next, "--", 2) &&
@@ -766,8 +733,7 @@ static int print_help(const char *name)
 			text_join(&out, " -", run_options[i].letter, ",");
 		print_pair(both, run_options[i].help);
 	}
-	text_add(&out,
-		"\nCommands (--help COMMAND shows the parameters of one):\n");
+	text_add(&out, "\nCommands (--help COMMAND shows more of one):\n");
 	command_list(print_pair);
 	return DONE;
 }
@@ -872,6 +838,8 @@ static int list_ports(void)
 
 static int run(void)
 {
+	int code;
+
 	if (given[HELP])
 		return print_help(given[HELP]);
 	if (given[DECODE])
@@ -882,9 +850,7 @@ static int run(void)
 		text_add(&out, "mbimctl " VERSION "\n");
 		return DONE;
 	}
-
-	int code = check_calls();
-
+	code = check_calls();
 	if (code)
 		return code;
 	current = 0;
@@ -901,11 +867,11 @@ static int run(void)
 #ifndef DOCS
 int main(int argc, char **argv)
 {
+	int code;
+
 	(void)argc;
 	set_signals();
-
-	int code = parse_arguments(argv);
-
+	code = parse_arguments(argv);
 	if (!code)
 		code = run();
 	failure.quiet = 0;

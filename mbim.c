@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * The pipe: how bytes reach a modem. Finding the device in sysfs, opening and
- * locking it, waiting with a deadline, frames and fragments, OPEN and CLOSE,
- * one transaction at a time. It knows no service, and no command but the query
- * that it pushes through a channel out of step. It prints nothing.
+ * The pipe: how bytes reach a modem. Numbers and sysfs, which all need; opening
+ * and locking the device, waiting with a deadline, frames and fragments, OPEN
+ * and CLOSE, one transaction at a time. It knows no service, and no command but
+ * the query that it pushes through a channel out of step. It prints nothing.
  *
  * MBIM 1.0 errata 1, §9 (messages); Linux cdc-wdm.c (what a read and a write
  * of the device really do).
@@ -56,26 +56,22 @@ int parse_number(const char **s, uint64_t *n)
 
 /* ---- sysfs ---- */
 
-/* Test beds keep their /sys and /dev below a directory of their own. */
-static const char *root(void)
+const char *sys_root(void)
 {
 	const char *dir = getenv("MBIMCTL_ROOT");
 
 	return dir ? dir : "";
 }
 
-/* A path below the root, of strings in a row; it holds until the next. */
-static const char *path_list(const char *const *parts)
+const char *sys_path_list(const char *const *parts)
 {
 	static char path[320];
 	struct text t = TEXT(path);
 
-	text_add(&t, root());
+	text_add(&t, sys_root());
 	text_list(&t, parts);
 	return path;
 }
-
-#define path_of(...) path_list(LIST_OF(__VA_ARGS__))
 
 static char contents[4096];		/* what was read last */
 
@@ -92,6 +88,12 @@ static size_t read_file(const char *file)
 	return n > 0 ? (size_t)n : 0;
 }
 
+const char *sys_text(const char *file)
+{
+	read_file(file);
+	return contents;
+}
+
 static uint64_t read_number(const char *file)
 {
 	const char *p = contents;
@@ -101,8 +103,7 @@ static uint64_t read_number(const char *file)
 	return parse_number(&p, &n) ? n : 0;
 }
 
-/* The last part of a link's target. */
-static const char *read_link(const char *link)
+const char *sys_link(const char *link)
 {
 	ssize_t n = readlink(link, contents + 1, sizeof(contents) - 2);
 
@@ -111,8 +112,8 @@ static const char *read_link(const char *link)
 	return strrchr(contents, '/') + 1;
 }
 
-/* Call each with every name in a directory. opendir() would allocate. */
-static void each_entry(const char *dir,
+/* opendir() would allocate */
+void sys_each(const char *dir,
 	void (*each)(const char *name, void *arg), void *arg)
 {
 	_Alignas(8) char entries[1024];
@@ -140,11 +141,10 @@ static void first_name(const char *name, void *arg)
 		text_add(t, name);
 }
 
-/* The network interface of a port, as USB and as WWAN devices have it. */
-static void text_net(struct text *t, const char *sys)
+void sys_net(struct text *t, const char *sys)
 {
-	each_entry(path_of(sys, "/device/net"), first_name, t);
-	each_entry(path_of(sys, "/device/device/net"), first_name, t);
+	sys_each(sys_path(sys, "/device/net"), first_name, t);
+	sys_each(sys_path(sys, "/device/device/net"), first_name, t);
 }
 
 static int net_is_up(const char *sys)
@@ -152,98 +152,9 @@ static int net_is_up(const char *sys)
 	char net[32];
 	struct text t = TEXT(net);
 
-	text_net(&t, sys);
-	return t.len && read_number(path_of("/sys/class/net/", net, "/flags"))
+	sys_net(&t, sys);
+	return t.len && read_number(sys_path("/sys/class/net/", net, "/flags"))
 		& 1;			/* IFF_UP */
-}
-
-/* ---- discovery ---- */
-
-struct search {
-	void (*each)(const struct mbim_port *port);
-	int usb, count;
-};
-
-static void text_id(struct text *t, const char *file)
-{
-	read_file(file);
-	text_add(t, contents + (strncmp(contents, "0x", 2) ? 0 : 2));
-}
-
-static void look_at_port(const char *name, void *arg)
-{
-	struct search *search = arg;
-	int usb = search->usb;
-	const char *device = usb ? "/device/.." : "/device/device";
-	struct mbim_port port;
-	char sys[256];
-	struct text t = TEXT(sys), path = TEXT(port.path), net = TEXT(port.net);
-	struct text bus = TEXT(port.bus), ids = TEXT(port.ids);
-
-	text_join(&t, usb ? "/sys/class/usbmisc/" : "/sys/class/wwan/", name);
-	if (usb ? strcmp(read_link(path_of(sys, "/device/driver")), "cdc_mbim")
-	    : !read_file(path_of(sys, "/type")) || strcmp(contents, "MBIM"))
-		return;
-	text_join(&path, root(), "/dev/", name);
-	text_net(&net, sys);
-	text_add(&bus, read_link(path_of(sys, usb ? "/device" : device)));
-	if (usb)			/* an interface: 1-1.2:1.0 */
-		port.bus[span(port.bus, ':')] = '\0';
-	text_id(&ids, path_of(sys, device, usb ? "/idVendor" : "/vendor"));
-	text_add(&ids, ids.len ? ":" : "");
-	text_id(&ids, path_of(sys, device, usb ? "/idProduct" : "/device"));
-	search->count++;
-	search->each(&port);
-}
-
-int mbim_ports(void (*each)(const struct mbim_port *port))
-{
-	struct search search = { each, 1, 0 };
-
-	each_entry(path_of("/sys/class/usbmisc"), look_at_port, &search);
-	search.usb = 0;
-	each_entry(path_of("/sys/class/wwan"), look_at_port, &search);
-	return search.count;
-}
-
-static const char *wanted;		/* -d, when it is no path */
-static struct mbim_port match;		/* the last of so many */
-static int matches;
-static char found[160];			/* the paths of all */
-
-static void match_port(const struct mbim_port *p)
-{
-	struct text t = { .s = found, strlen(found), sizeof(found) };
-
-	text_join(&t, t.len ? ", " : "", p->path);
-	if (!wanted || !strcmp(wanted, p->net) || !strcmp(wanted, p->bus) ||
-	    !strcmp(wanted, strrchr(p->path, '/') + 1)) {
-		match = *p;
-		matches++;
-	}
-}
-
-int mbim_find(struct mbim *m, const char *device)
-{
-	struct text t = TEXT(m->path);
-
-	if (device && (!*device || strlen(device) >= sizeof(m->path)))
-		return fail(USAGE, "no name for a device: ", device);
-	if (device && strchr(device, '/')) {
-		text_add(&t, device);
-		return DONE;
-	}
-	wanted = device;
-	mbim_ports(match_port);
-	text_add(&t, match.path);
-	if (matches == 1)
-		return DONE;
-	if (wanted)
-		return fail(NO_DEVICE, matches ? "several MBIM ports are " :
-			"no MBIM port is ", wanted, "; see --list");
-	return fail(NO_DEVICE, matches ?
-		"several MBIM ports, choose one with -d: " :
-		"no MBIM port found; name one with -d", found);
 }
 
 /* ---- waiting ---- */
@@ -881,7 +792,7 @@ static void ask_control_size(struct mbim *m)
 	size_t n = 0;
 
 	if (ioctl(m->fd, _IOR('H', 0xA0, uint16_t), &size) < 0)
-		n = read_file(path_of(m->sys, "/device/../descriptors"));
+		n = read_file(sys_path(m->sys, "/device/../descriptors"));
 	/* the MBIM functional descriptor (MBIM 1.0 §6.5) */
 	for (; n > 6; n--, p++)
 		if (memcmp(p, "\x0c\x24\x1b", 3) == 0)
@@ -898,7 +809,7 @@ static void identify(struct mbim *m, const struct stat *st)
 	id[1] = st->st_ino;
 	id[2] = (uint64_t)st->st_ctim.tv_sec;
 	id[3] = (uint64_t)st->st_ctim.tv_nsec;
-	id[4] = !m->sys[0] ? 0 : read_number(path_of(m->sys,
+	id[4] = !m->sys[0] ? 0 : read_number(sys_path(m->sys,
 		"/device/../devnum"));
 }
 
@@ -920,7 +831,7 @@ static int open_device(struct mbim *m)
 	if (m->fd < 0)
 		return fail(NO_DEVICE, m->path, ": ", errno_text());
 	if (m->is_socket) {
-		if (*root())
+		if (*sys_root())
 			text_join(&sys, "/sys/class/usbmisc/",
 				strrchr(m->path, '/') + 1);
 	} else {

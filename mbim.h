@@ -4,8 +4,8 @@
  *
  *   main.c            the face: options, outputs, errors, exit codes, signals
  *   commands.c        what the ledger, commands.def, means
- *   qmi-over-mbim.c   QMI inside MBIM; the marker, what outlives a run; values
- *                     as text
+ *   qmi-over-mbim.c   QMI inside MBIM; which device, and the marker, what
+ *                     outlives a run; values as text
  *   mbim.c            the pipe: how bytes reach a modem
  *
  * Each file uses those below it, and this one: the reader and the writer of
@@ -62,14 +62,12 @@ struct reader {
 /* The next n bytes, or NULL when there are fewer. */
 static inline const uint8_t *take(struct reader *r, size_t n)
 {
-	const uint8_t *p = r->base + r->at;
-
 	if (r->bad || n > r->len - r->at) {
 		r->bad = 1;
 		return NULL;
 	}
 	r->at += n;
-	return p;
+	return r->base + r->at - n;
 }
 
 /* The next number of 1 to 8 bytes. */
@@ -197,6 +195,27 @@ const char *decimal(uint64_t n);			/* mbim.c */
  */
 int parse_number(const char **s, uint64_t *n);		/* mbim.c */
 
+/* ---- sysfs: mbim.c ---- */
+
+/* Test beds keep their /sys and /dev below a directory of their own. */
+const char *sys_root(void);
+
+/* A path below it, of strings in a row; it holds until the next. */
+const char *sys_path_list(const char *const *parts);
+
+#define sys_path(...)	sys_path_list(LIST_OF(__VA_ARGS__))
+
+/* A file's text without its newline; the last part of a link's target; or "" */
+const char *sys_text(const char *file);
+const char *sys_link(const char *link);
+
+/* Call each with every name in a directory. */
+void sys_each(const char *dir, void (*each)(const char *name, void *arg),
+	void *arg);
+
+/* The network interface of a port, as USB and as WWAN devices have it. */
+void sys_net(struct text *t, const char *port);
+
 /* ---- the device and the MBIM session: mbim.c ---- */
 
 enum {
@@ -233,6 +252,7 @@ struct mbim {
 	int close;			/* --close */
 	int direct;			/* beside mbim-proxy */
 	int64_t limit;			/* when waiting ends: the deadline */
+	int64_t patience;		/* how long that is, to be told */
 	sigset_t waiting;		/* the signal mask of ppoll */
 	void (*trace)(int sent, const uint8_t *frame, size_t len);
 
@@ -248,25 +268,7 @@ struct mbim {
 	int is_socket, gone, cleaning, unanswered, owed;
 	int signals_known;
 	uint32_t next_id;
-	int64_t patience;		/* the whole deadline, to be told */
 };
-
-/* An MBIM port of this machine. */
-struct mbim_port {
-	char path[128];			/* /dev/cdc-wdm0 */
-	char net[32];			/* wwan0, or empty */
-	char bus[32];			/* 1-1.2, or empty */
-	char ids[16];			/* 1199:9079, or empty */
-};
-
-/* Call each with every port; returns how many there are. */
-int mbim_ports(void (*each)(const struct mbim_port *port));
-
-/*
- * Find the device that is meant by a path, the name of a node or of a network
- * interface, or a USB path; NULL is the only one there is.
- */
-int mbim_find(struct mbim *m, const char *device);
 
 int64_t now(void);
 
@@ -304,7 +306,25 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
  */
 int mbim_refused(uint32_t status, int code, const char *more);
 
-/* ---- what outlives a run: qmi-over-mbim.c ---- */
+/* ---- which device, and what outlives a run: qmi-over-mbim.c ---- */
+
+/* An MBIM port of this machine. */
+struct mbim_port {
+	char path[128];			/* /dev/cdc-wdm0 */
+	char net[32];			/* wwan0, or empty */
+	char bus[32];			/* 1-1.2, or empty */
+	char ids[16];			/* 1199:9079, or empty */
+};
+
+/* Call each with every port; returns how many there are. */
+int mbim_ports(void (*each)(const struct mbim_port *port));
+
+/*
+ * Find the device that is meant by a path, the name of a node or of a network
+ * interface, or a USB path; NULL is the only one there is.
+ */
+int mbim_find(struct mbim *m, const char *device);
+
 
 /* Owns the marker: reads it before, writes or removes it after. */
 int mark_with_mark(struct mbim *m, int (*next)(struct mbim *m));
@@ -327,6 +347,9 @@ struct qmux {
 
 /* Returns false when no QMUX frame begins there. */
 int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q);
+
+/* The length of the MBIM or QMUX frame that begins here; 0 if none does. */
+size_t frame_length(const uint8_t *p, size_t len);
 
 /* The first TLV of a type; false when there is none. */
 int qmi_tlv(struct reader tlvs, uint8_t type, struct reader *value);
@@ -371,11 +394,20 @@ void text_address(struct text *t, const uint8_t *p, size_t len);
 void text_utf16(struct text *t, const uint8_t *p, size_t len);
 void text_utf8(struct text *t, const uint8_t *p, size_t len);
 
-/* UTF-8 as it is, or as UTF-16LE; the number of bytes, or -1. */
+/*
+ * UTF-8 as it is, or as UTF-16LE: the number of bytes; -1 when it is no text or
+ * has more than max bytes (wide: units of UTF-16).
+ */
 int parse_text(const char *s, int wide, uint8_t *to, size_t max);
 
 /* Hex, with blanks, colons and bars between bytes; how many bytes, or -1. */
 int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max);
+
+/*
+ * The same of a whole line that somebody pasted: what quotes it is passed, and
+ * what a log has before "data =".
+ */
+int parse_pasted(const char *line, uint8_t *bytes, size_t max);
 
 /* A UUID up to a NUL or blank; false when it is none. */
 int parse_uuid(const char *s, uint8_t uuid[16]);
@@ -429,7 +461,10 @@ enum name_table { MBIM_STATUS, FUNCTION_ERROR_NAME, QMI_ERROR, HINT };
 
 const char *name_of(enum name_table which, uint32_t n);
 
-/* Walk the words of a table: *n is their number. NULL at the end. */
+/*
+ * Walk the words of a table, behind its bar: *n is their number, if it is not a
+ * table of UUIDs. NULL at the end.
+ */
 const char *next_word(const char **table, uint64_t *n);
 
 /* What help, man page and completion say of an option. */
@@ -486,9 +521,11 @@ enum out_group { OUT_OBJECT, OUT_ARRAY, OUT_WORDS };
 void out_value(const char *name, enum out_kind kind, const char *s, size_t len);
 void out_open(const char *name, enum out_group group);
 void out_close(void);
-void out_mask(const uint8_t *bytes, size_t len);
 
 void out_number(const char *name, uint64_t n, int minus);
+
+/* Bytes of the frame that is being told that are not to be shown. */
+void out_mask(const uint8_t *bytes, size_t len);
 
 /* One object, of a command; muted, none of these does anything. */
 void out_begin(const char *name);

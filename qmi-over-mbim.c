@@ -2,9 +2,10 @@
  *
  * QMI inside MBIM: QMUX frames as the information buffer of a vendor command,
  * clients that are allocated when first used and released before the session
- * ends, and TLVs. It knows no QMI service but the control service, CTL. The
- * marker: the file that remembers what outlives a run, data sessions and QMI
- * clients. And values as text, and back: UUIDs, addresses, UTF-8 and UTF-16.
+ * ends, and TLVs. It knows no QMI service but the control service, CTL. Beside
+ * that what is known of a device without asking it: discovery in sysfs, and the
+ * marker, the file that remembers what outlives a run. And values as text, and
+ * back: UUIDs, addresses, UTF-8 and UTF-16, hex.
  *
  * QMUX and CTL as libqmi describes them. The frame's length is exact: modems
  * refuse one that is padded as MBIM pads everything else.
@@ -17,6 +18,96 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* ---- discovery ---- */
+
+struct search {
+	void (*each)(const struct mbim_port *port);
+	int usb, count;
+};
+
+static void text_id(struct text *t, const char *file)
+{
+	const char *id = sys_text(file);
+
+	text_add(t, id + (strncmp(id, "0x", 2) ? 0 : 2));
+}
+
+static void look_at_port(const char *name, void *arg)
+{
+	struct search *search = arg;
+	int usb = search->usb;
+	const char *device = usb ? "/device/.." : "/device/device";
+	struct mbim_port port;
+	char sys[256];
+	struct text t = TEXT(sys), path = TEXT(port.path), net = TEXT(port.net);
+	struct text bus = TEXT(port.bus), ids = TEXT(port.ids);
+
+	text_join(&t, usb ? "/sys/class/usbmisc/" : "/sys/class/wwan/", name);
+	if (usb ? strcmp(sys_link(sys_path(sys, "/device/driver")), "cdc_mbim")
+	    : strcmp(sys_text(sys_path(sys, "/type")), "MBIM"))
+		return;
+	text_join(&path, sys_root(), "/dev/", name);
+	sys_net(&net, sys);
+	text_add(&bus, sys_link(sys_path(sys, usb ? "/device" : device)));
+	if (usb)			/* an interface: 1-1.2:1.0 */
+		port.bus[span(port.bus, ':')] = '\0';
+	text_id(&ids, sys_path(sys, device, usb ? "/idVendor" : "/vendor"));
+	text_add(&ids, ids.len ? ":" : "");
+	text_id(&ids, sys_path(sys, device, usb ? "/idProduct" : "/device"));
+	search->count++;
+	search->each(&port);
+}
+
+int mbim_ports(void (*each)(const struct mbim_port *port))
+{
+	struct search search = { each, 1, 0 };
+
+	sys_each(sys_path("/sys/class/usbmisc"), look_at_port, &search);
+	search.usb = 0;
+	sys_each(sys_path("/sys/class/wwan"), look_at_port, &search);
+	return search.count;
+}
+
+static const char *wanted;		/* -d, when it is no path */
+static struct mbim_port match;		/* the last of so many */
+static int matches;
+static char found[160];			/* the paths of all */
+
+static void match_port(const struct mbim_port *p)
+{
+	struct text t = { .s = found, strlen(found), sizeof(found) };
+
+	text_join(&t, t.len ? ", " : "", p->path);
+	if (!wanted || !strcmp(wanted, p->net) || !strcmp(wanted, p->bus) ||
+	    !strcmp(wanted, strrchr(p->path, '/') + 1)) {
+		match = *p;
+		matches++;
+	}
+}
+
+int mbim_find(struct mbim *m, const char *device)
+{
+	struct text t = TEXT(m->path);
+
+	if (device && (!*device || strlen(device) >= sizeof(m->path)))
+		return fail(USAGE, "no name for a device: ", device);
+	if (device && strchr(device, '/')) {
+		text_add(&t, device);
+		return DONE;
+	}
+	wanted = device;
+	mbim_ports(match_port);
+	text_add(&t, match.path);
+	if (matches == 1)
+		return DONE;
+	if (wanted)
+		return fail(NO_DEVICE, matches ? "several MBIM ports are " :
+			"no MBIM port is ", wanted, "; see --list");
+	return fail(NO_DEVICE, matches ?
+		"several MBIM ports, choose one with -d: " :
+		"no MBIM port found; name one with -d", found);
+}
 
 /* ---- the marker ---- */
 
@@ -174,6 +265,18 @@ int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q)
 	q->tlvs = window(&r, r.at, size);
 	q->surplus = len - end;
 	return !r.bad && end <= len && r.at + size == end;
+}
+
+size_t frame_length(const uint8_t *p, size_t len)
+{
+	struct reader r = { p, len, 0, 0 };
+	uint64_t type = take_number(&r, 4), size = take_number(&r, 4);
+
+	if (!r.bad && (type & 0x7fffffff) - 1 < 7 && size >= 12 &&
+	    size <= MBIM_REPLY_MAX)
+		return size;
+	size = len > 2 ? p[1] | (size_t)p[2] << 8 : 0;
+	return size >= 11 && p[0] == 1 ? size + 1 : 0;
 }
 
 int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value)
@@ -569,6 +672,19 @@ int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max)
 		s += 2;
 	}
 	return (int)n;
+}
+
+int parse_pasted(const char *line, uint8_t *bytes, size_t max)
+{
+	while (*line && strchr("><| \t", *line))
+		line++;
+	for (const char *p = line, *end; *p; p++) {
+		for (end = p + 4; !strncmp(p, "data", 4) && *end == ' '; end++)
+			;
+		if (!strncmp(p, "data", 4) && *end == '=')
+			line = end + 1;
+	}
+	return parse_hex(line, line + strlen(line), bytes, max);
 }
 
 int parse_uuid(const char *s, uint8_t uuid[16])
