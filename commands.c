@@ -674,7 +674,7 @@ enum { IE_WCHAR_STR = 10 };
 static struct reader locate(struct decoder *d, const struct item *it,
 	struct reader *r)
 {
-	size_t n = it->kind->size, offset = r->at, padding = 0;
+	size_t n = it->kind->size, offset, padding = 0;
 
 	switch (it->kind->where) {
 	case POINTED:
@@ -713,7 +713,7 @@ static struct reader locate(struct decoder *d, const struct item *it,
 static void decode_number(struct decoder *d, const struct item *it,
 	struct reader v)
 {
-	unsigned sign = 8 * (unsigned)v.len - 1;
+	unsigned sign = (8 * (unsigned)v.len - 1) & 63;
 	uint64_t n = take_number(&v, v.len);
 	int minus = it->kind->what == SIGNED && n >> sign;
 

@@ -890,8 +890,8 @@ int main(int argc, char **argv)
 		code = code ? code : NO_OUTPUT;
 	}
 	if (code > SIGNALLED) {		/* a true death by the signal */
-		signal(code - SIGNALLED, SIG_DFL);
-		raise(code - SIGNALLED);
+		(void)signal(code - SIGNALLED, SIG_DFL);
+		(void)raise(code - SIGNALLED);
 		sigprocmask(SIG_SETMASK, &mbim.waiting, NULL);
 	}
 	return code;

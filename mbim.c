@@ -31,7 +31,8 @@ const char *decimal(uint64_t n)
 {
 	static char digits[4][24];
 	static unsigned calls;
-	struct text t = TEXT(digits[calls++ % 4]);
+	char *s = digits[calls++ % 4];
+	struct text t = { .s = s, .size = sizeof(digits[0]) };
 
 	text_decimal(&t, n);
 	return t.s;

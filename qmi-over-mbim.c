@@ -77,10 +77,11 @@ static char found[160];			/* the paths of all */
 static void match_port(const struct mbim_port *p)
 {
 	struct text t = { .s = found, strlen(found), sizeof(found) };
+	const char *name = strrchr(p->path, '/');
 
 	text_join(&t, t.len ? ", " : "", p->path);
 	if (!wanted || !strcmp(wanted, p->net) || !strcmp(wanted, p->bus) ||
-	    !strcmp(wanted, strrchr(p->path, '/') + 1)) {
+	    (name && !strcmp(wanted, name + 1))) {
 		match = *p;
 		matches++;
 	}
