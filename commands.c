@@ -1268,7 +1268,6 @@ static int split_value(struct encoder *e, const struct call *call)
 	struct cursor c = e->items, again = c, before;
 	struct item it;
 	char *s = copy;
-
 	size_t len = strlen(call->options->value) + 1;
 
 	if (len > sizeof(copy))
@@ -1424,7 +1423,7 @@ int command_check(const struct call *call)
 		struct option *o = &call->options[i];
 		struct cursor c = head_of(call->command)->request;
 
-		while (!code && *o->value == '@' && next_option(&c, &it))
+		while (*o->value == '@' && next_option(&c, &it))
 			if (it.flags & FLAG(OP_SECRET) &&
 			    names_item(o->name, &it)) {
 				code = read_secret(o);
@@ -1512,11 +1511,9 @@ struct run {
 static int print_reply(struct run *r)
 {
 	struct decoder *d = &r->said;
-	int good;
 
 	*d = (struct decoder){ .quiet = 1 };
-	good = tell(d, r->replies, OP_REPLY, r->version, r->is_qmi, r->reply);
-	if (!good)
+	if (!tell(d, r->replies, OP_REPLY, r->version, r->is_qmi, r->reply))
 		return fail(MALFORMED, "malformed reply");
 	/* did the modem do what it was asked for, or only say so? */
 	if (d->has_effect && r->command == r->replies && d->effect != r->asked)
@@ -1579,13 +1576,13 @@ static int send_mbim(struct mbim *m, struct run *r, const struct encoder *e)
 {
 	struct reader q = { request, e->end, 0, 0 };
 	uint8_t uuid[16], session = (uint8_t)e->first;
-	int raw = r->command->kind == KIND_RAW_MBIM, added = 0, code;
+	int added = 0, code;
 	enum mbim_operation operation = (enum mbim_operation)r->command->kind;
 	const char *service = table_of(show_service);
 	struct mbim_answer answer = { 0 };
 	uint32_t cid = r->command->id;
 
-	if (raw) {
+	if (r->command->kind == KIND_RAW_MBIM) {
 		memcpy(uuid, take(&q, 16), 16);
 		cid = (uint32_t)take_number(&q, 4);
 		operation = take_number(&q, 4) ? MBIM_SET : MBIM_QUERY;
@@ -1713,9 +1710,8 @@ static int tell_qmux(const uint8_t *frame, size_t len, int mask)
 	out_number("client", q.client, 0);
 	out_number("qmi_transaction", q.id, 0);
 	show_number("qmi_message", show_hex, q.message, 0);
-	out_value("direction", OUT_WORD, q.indication ? "indication" :
-		q.response ? "response" : "request",
-		q.indication ? 10 : q.response ? 8 : 7);
+	out_word("direction", q.indication ? "indication" :
+		q.response ? "response" : "request");
 	if (q.response) {
 		int error = qmi_result(q.tlvs);
 
@@ -1731,6 +1727,7 @@ static int tell_qmux(const uint8_t *frame, size_t len, int mask)
 static int tell_command(uint32_t type, struct reader *r, int version, int mask)
 {
 	int done = type == 0x80000003, indication = type == 0x80000007;
+	enum op part = done || indication ? OP_REPLY : OP_REQUEST;
 	const uint8_t *uuid = take(r, 16);
 	uint32_t id = (uint32_t)take_number(r, 4), operation = 0;
 	struct item service = { .op = OP_UUID, .kind = &kinds[OP_UUID],
@@ -1748,22 +1745,19 @@ static int tell_command(uint32_t type, struct reader *r, int version, int mask)
 	out_number("cid", id, 0);
 	if (!indication)
 		operation = (uint32_t)take_number(r, 4);
-	if (done) {
+	if (done)
 		show_number("status", show_mbim_status, operation, 0);
-	} else if (!indication) {
+	else if (!indication)
 		show_number("operation", show_operation, operation, 0);
-	}
 	len = take_number(r, 4);
 	info = window(r, r->at, len);
 	if (r->bad)
 		return 0;
 	if (number == service_QMI && len)
 		return tell_qmux(info.base, info.len, mask);
-	c = recognize(done || indication || operation == MBIM_QUERY ?
-		KIND_QUERY : KIND_SET, number, id, done || indication ?
-		OP_REPLY : OP_REQUEST, version, info);
-	return tell_named(c, done || indication ? OP_REPLY : OP_REQUEST,
-		version, 0, info, mask);
+	c = recognize(part == OP_REPLY || operation == MBIM_QUERY ?
+		KIND_QUERY : KIND_SET, number, id, part, version, info);
+	return tell_named(c, part, version, 0, info, mask);
 }
 
 int decode_frame(const uint8_t *frame, size_t len, int version, int mask)

@@ -316,8 +316,8 @@ struct mbim_port {
 	char ids[16];			/* 1199:9079, or empty */
 };
 
-/* Call each with every port; returns how many there are. */
-int mbim_ports(void (*each)(const struct mbim_port *port));
+/* Call each with every port. */
+void mbim_ports(void (*each)(const struct mbim_port *port));
 
 /*
  * Find the device that is meant by a path, the name of a node or of a network

@@ -23,7 +23,7 @@
 
 struct search {
 	void (*each)(const struct mbim_port *port);
-	int usb, count;
+	int usb;
 };
 
 static void text_id(struct text *t, const char *file)
@@ -55,18 +55,16 @@ static void look_at_port(const char *name, void *arg)
 	text_id(&ids, sys_path(sys, device, usb ? "/idVendor" : "/vendor"));
 	text_add(&ids, ids.len ? ":" : "");
 	text_id(&ids, sys_path(sys, device, usb ? "/idProduct" : "/device"));
-	search->count++;
 	search->each(&port);
 }
 
-int mbim_ports(void (*each)(const struct mbim_port *port))
+void mbim_ports(void (*each)(const struct mbim_port *port))
 {
-	struct search search = { each, 1, 0 };
+	struct search search = { each, 1 };
 
 	sys_each(sys_path("/sys/class/usbmisc"), look_at_port, &search);
 	search.usb = 0;
 	sys_each(sys_path("/sys/class/wwan"), look_at_port, &search);
-	return search.count;
 }
 
 static const char *wanted;		/* -d, when it is no path */

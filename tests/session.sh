@@ -326,25 +326,9 @@ connected()
 	modem_stop sessions= overlapped='*'
 }
 
-# The modem lost the function meanwhile (suspend, reset).
-notopened()
+# A run directory whose marker has outlived the function.
+outlived()
 {
-	# a marker that outlived the function
-	for command in --get-signal-state '--set-network-idle-hint enabled' \
-	    --dms-get-ids; do
-		rm -rf "$work/run"
-		modem_start
-		run 0 $connect
-		cp -pr "$work/run" "$work/saved"
-		run 0 --close
-		rm -rf "$work/run"
-		mv "$work/saved" "$work/run"
-		run 0 $command
-		modem_stop notopened=1 opens=2 closes=2
-		same "markers left" "" "$(ls "$work/run")"
-	done
-
-	# the session of a CONNECT that had to open the function first is kept
 	rm -rf "$work/run"
 	modem_start
 	run 0 $connect
@@ -352,6 +336,21 @@ notopened()
 	run 0 --close
 	rm -rf "$work/run"
 	mv "$work/saved" "$work/run"
+}
+
+# The modem lost the function meanwhile (suspend, reset).
+notopened()
+{
+	for command in --get-signal-state '--set-network-idle-hint enabled' \
+	    --dms-get-ids; do
+		outlived
+		run 0 $command
+		modem_stop notopened=1 opens=2 closes=2
+		same "markers left" "" "$(ls "$work/run")"
+	done
+
+	# the session of a CONNECT that had to open the function first is kept
+	outlived
 	run 0 --connect --apn internet
 	modem_check notopened=1 opens=2 closes=1 opened=1 sessions=0
 	run 0 --disconnect
