@@ -40,7 +40,7 @@ SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
 	  -fomit-frame-pointer -fno-pie
 LINK    = -static -s -Wl,--gc-sections -Wl,-z,noseparate-code \
 	  -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,common-page-size=64
-SRC     = main.c commands.c qmi-over-mbim.c mbim.c
+SRC     = main.c request.c commands.c qmi-over-mbim.c mbim.c
 DEPS    = $(SRC) mbim.h commands.def Makefile
 BUILD   = tests/build
 

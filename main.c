@@ -345,7 +345,7 @@ static void report(const struct command *c)
 	struct text t = TEXT(line);
 
 	if (code) {
-		text_dashed(&t, c ? command_name(c) : "");
+		text_dashed(&t, c ? head_of(c)->name : "");
 		text_join(&t, c ? ": " : "", failure.text,
 			code < n && hints[code] ? hints[code] : "");
 		warn(line);
@@ -663,7 +663,7 @@ static int parse_arguments(char **argv)
 	if (given[ANEW] && given[NEVER])
 		return bad_usage("--open and --no-open exclude each other", "");
 	if (given[HELP] && !*given[HELP] && n_calls)
-		given[HELP] = command_name(calls[0].command);
+		given[HELP] = head_of(calls[0].command)->name;
 	else if (n_calls && needs_none)
 		return bad_usage("that option goes without commands", "");
 	return DONE;
@@ -716,8 +716,8 @@ static int print_help(const char *name)
 		if (!c)
 			return bad_usage("no such command: ", name);
 		text_add(&out, "--");
-		text_dashed(&out, command_name(c));
-		text_join(&out, ": ", command_help(c), "\n");
+		text_dashed(&out, head_of(c)->name);
+		text_join(&out, ": ", head_of(c)->help, "\n");
 		command_options(c, print_option);
 		return DONE;
 	}
@@ -806,7 +806,7 @@ static int check_calls(void)
 	if (!n_calls && !given[CLOSING])
 		return bad_usage("no command", "");
 	for (current = 0; current < n_calls && !code; current++) {
-		int seconds = command_slow(calls[current].command);
+		int seconds = head_of(calls[current].command)->slow;
 
 		code = command_check(&calls[current]);
 		slow = seconds > slow ? seconds : slow;

@@ -465,7 +465,7 @@ enum { STATUS_BUSY = 1, NOT_OPENED = 5, MAX_TRANSFER = 8 };
 
 int mbim_refused(uint32_t status, int code, const char *more)
 {
-	const char *try = code ? NULL : name_of(HINT, status);
+	const char *try = code ? NULL : name_of(show_hint, status);
 	static const uint8_t exits[] = {
 		[3] = NO_SIM, [4] = NO_SIM, [5] = PIN_NEEDED,
 		[9] = UNSUPPORTED, [14] = NO_SIM,
@@ -474,7 +474,7 @@ int mbim_refused(uint32_t status, int code, const char *more)
 	if (!code && status < sizeof(exits))
 		code = exits[status];
 	return fail_with(code ? code : REFUSED, "modem said ", status,
-		name_of(MBIM_STATUS, status), more, try);
+		name_of(show_mbim_status, status), more, try);
 }
 
 /* ---- transactions ---- */
@@ -650,7 +650,7 @@ static int open_function(struct mbim *m)
 			return f.type == OPEN_DONE ?
 				mbim_refused(status, 0, "") :
 				fail(REFUSED, "modem refused to open: ",
-				name_of(FUNCTION_ERROR_NAME, status));
+				name_of(show_function_error, status));
 		if (f.type == FUNCTION_ERROR && status == MAX_TRANSFER)
 			m->mark.control_size = 512;
 		put_number(head, m->mark.control_size, 4);
@@ -705,7 +705,7 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 		if (error != NOT_OPENED || !m->joined || m->cleaning ||
 		    m->open == OPEN_NEVER)
 			return fail(REFUSED, "modem refused the message: ",
-				name_of(FUNCTION_ERROR_NAME, error));
+				name_of(show_function_error, error));
 		code = open_function(m);
 		if (code)
 			return code;

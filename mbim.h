@@ -3,7 +3,8 @@
  * The map of mbimctl: read this first.
  *
  *   main.c            the face: options, outputs, errors, exit codes, signals
- *   commands.c        what the ledger, commands.def, means
+ *   request.c         what is asked for: option text, requests, running them
+ *   commands.c        what the ledger, commands.def, means; replies
  *   qmi-over-mbim.c   QMI inside MBIM; which device, and the marker, what
  *                     outlives a run; values as text
  *   mbim.c            the pipe: how bytes reach a modem
@@ -412,9 +413,212 @@ int parse_pasted(const char *line, uint8_t *bytes, size_t max);
 /* A UUID up to a NUL or blank; false when it is none. */
 int parse_uuid(const char *s, uint8_t uuid[16]);
 
-/* ---- the commands: commands.c ---- */
+/* ---- the words of a value table: qmi-over-mbim.c ---- */
 
-struct command;
+/* The next word and, if it has no UUID, its number; NULL at the end. */
+const char *next_word(const char **table, uint64_t *n);
+
+/* The word of a number, or NULL. */
+const char *word_of(const char *table, uint64_t n);
+
+/* Words are the same whatever their case, with - for _. */
+int same_word(const char *a, const char *b, size_t len);
+
+/* The entry of a UUID (skip 0) or a word (37) in a table of "uuid word". */
+const char *uuid_entry(const char *table, const char *s, size_t skip);
+
+/* Of a number n, (a n + b) / c is shown; nothing if it is unknown. */
+struct scale {
+	int64_t a, b, c, unknown;
+};
+
+struct scale scale_of(const char *table);
+void text_scaled(struct text *t, const char *table, int64_t n);
+
+/* ---- the ledger and its items: commands.c ---- */
+
+/* The numbers of value tables, ops and services: the ledger's first reading. */
+enum show {
+	show_dec, show_hex, show_bool, show_mcc, show_mnc, SHOW_TABLES,
+	show_before_tables = SHOW_TABLES - 1,
+#define VALUES(name)			show_##name,
+#define END
+#define SCALE(name, a, b, c, unknown)	show_##name,
+#include "commands.def"
+};
+
+enum op {
+	OP_END, OP_REPLY, OP_REQUEST, OP_SAME,
+#define K(op, has, where, what, size)	OP_##op,
+	KINDS(K)
+#undef K
+	OP_SUFFIXES,
+	OP_DEFAULT = OP_SUFFIXES, OP_GIVEN, OP_ALSO, OP_MAX,
+	OP_SLOW, OP_LOCK, OP_FLAGS,
+	OP_REQUIRED = OP_FLAGS, OP_VALUE, OP_SECRET, OP_PERSONAL,
+	OP_EFFECT, OP_CAUSE, OP_HANDLE, OP_KEEP, OP_DROP,
+	OPS,
+	OP_HELPED = 128		/* a help text follows the name */
+};
+
+#define FLAG(op)	(1u << ((op) - OP_FLAGS))
+#define HIDDEN		(FLAG(OP_SECRET) | FLAG(OP_PERSONAL))
+
+enum service {
+#define VALUES(name)
+#define SERVICE(name, uuid)		service_##name,
+#include "commands.def"
+};
+
+enum qmi_service {
+#define VALUES(name)
+#define QMI_SERVICE(name, id)		qmi_##name = id,
+#include "commands.def"
+};
+
+/* What follows the op of an item. */
+enum has { NAME = 1, SHOW = 2, ONE = 4, TWO = 8, ITEMS = 16 };
+
+/* Where its bytes are. */
+enum where {
+	INLINE,			/* here, as many as the kind has */
+	GIVEN_SIZE,		/* here, as many as the item says */
+	TAIL,			/* here, all that is left */
+	PREFIXED,		/* here, after their number */
+	POINTED,		/* at an offset, with a size */
+	AWAY,			/* at an offset, with a COUNT's size */
+	ELEMENT			/* in an information element */
+};
+
+/* What they are. */
+enum what {
+	NOTHING, NUMBER, SIGNED, CONSTANT, COUNTER, HEX, TEXT8, TEXT16, ID,
+	ADDRESS
+};
+
+enum { IE_WCHAR_STR = 10 };	/* the type of an element that is a string */
+
+struct kind {
+	uint8_t has, where, what, size;
+};
+
+/* Where a walk is: in the ops and, in step, in the names. */
+struct cursor {
+	const unsigned char *op;
+	const char *name;
+	const unsigned char *again_op;		/* the last STRUCT's items */
+	const char *again_name;
+	int depth;				/* next_option: of containers */
+};
+
+struct item {
+	enum op op;
+	const struct kind *kind;
+	uint8_t n, show, max, n_givens;
+	int tlv;				/* or -1 */
+	enum op guard;				/* WHEN, IS, or END */
+	uint8_t guard_field, guard_n;
+	const char *name, *help;
+	const char *also, *fallback, *givens;	/* suffixes, or NULL */
+	unsigned flags;				/* of those from OP_FLAGS on */
+	struct cursor inner;			/* a container's items */
+	int in_place;				/* they come next */
+	enum op bare;				/* of elements without name */
+};
+
+/*
+ * The next item, with its guards and suffixes; false at an END or at the end
+ * of a part, which are not passed. After a container its own items are next;
+ * skip_item() passes what is left of an item.
+ */
+int next_item(struct cursor *c, struct item *it);
+void skip_item(struct cursor *c, const struct item *it);
+
+/* The next item that is an option, in containers too; false at the end. */
+int next_option(struct cursor *c, struct item *it);
+
+const char *next_name(struct cursor *c);
+
+/* The bytes of the fixed part of some items, without those of pairs. */
+size_t fixed_size(struct cursor c);
+
+/* The value table of a show word; "" when it has none. */
+const char *table_of(int show);
+
+/* ---- commands, and what is told of them: commands.c ---- */
+
+enum kind_of { KIND_QUERY, KIND_SET, KIND_QMI, KIND_RAW_MBIM, KIND_RAW_QMI };
+
+struct command {
+	uint32_t names;			/* where its own begin */
+	uint16_t ops;
+	uint16_t id;			/* CID or message id */
+	uint8_t service;		/* enum service or qmi_service */
+	uint8_t kind, hash;
+};
+
+/* What the head of a command says, and where its request begins. */
+struct head {
+	const char *name, *help;
+	uint8_t slow, lock, lock_value;		/* slow: deadline, seconds */
+	unsigned flags;
+	struct cursor request;
+};
+
+/* It holds until that of another command is asked for; its strings, always. */
+const struct head *head_of(const struct command *command);
+
+const struct command *command_find(const char *name);
+
+/* By service and CID or message; NULL when the table has none. */
+const struct command *command_lookup(enum kind_of kind, int service,
+	uint32_t id);
+
+/* Call told with each. */
+void command_list(void (*told)(const char *name, const char *help));
+
+/* A part of a command: of the highest version not above the session's. */
+struct cursor find_part(const struct command *command, enum op part,
+	int version);
+
+/* The number of a service by its UUID, or -1. */
+int service_number(const uint8_t *uuid);
+
+enum { DEPTH_MAX = 8, ELEMENTS_MAX = 4096, FIELDS_MAX = 64 };
+
+/* What is known while a message is told, and afterwards. */
+struct decoder {
+	int quiet;			/* only look; tell nothing */
+	int mask;			/* keep personal values back */
+	int depth, elements;
+	uint64_t fields[FIELDS_MAX];	/* the top level's, for guards */
+	size_t n_fields;
+	size_t counts[4];
+	int mismatch;			/* a CONST is another number */
+	/* what the items marked so said */
+	int has_effect;
+	uint64_t effect, cause, handle;
+	uint8_t cause_show;
+};
+
+/*
+ * Tell a part of a message through out_…; false when it is malformed. Without
+ * a command the bytes are told as hex.
+ */
+int tell(struct decoder *d, const struct command *c, enum op part, int version,
+	int qmi, struct reader r);
+
+/*
+ * Tell an MBIM or QMUX frame of either direction through out_…, with personal
+ * and secret values kept back when mask is set; out_mask() is told where they
+ * are. False when it is malformed.
+ */
+int decode_frame(const uint8_t *frame, size_t len, int version, int mask);
+
+/* The name of a status or error, as the specification spells it. */
+const char *name_of(enum show show, uint32_t n);
+
+/* ---- requests, and running them: request.c ---- */
 
 /* A command of the run with its options, as given. */
 struct option {
@@ -429,13 +633,18 @@ struct call {
 	size_t n_options;
 };
 
-const struct command *command_find(const char *name);
-const char *command_name(const struct command *c);
-const char *command_help(const struct command *c);
-int command_slow(const struct command *c);	/* its deadline in seconds */
-
 /* Has the command an option of this name? "" is its own value. */
 int command_has_option(const struct command *c, const char *name);
+
+/* What help, man page and completion say of an option. */
+struct option_help {
+	const char *name, *also, *help, *fallback;
+	const char *words;		/* a value table, or NULL */
+	int is_value, is_required;
+};
+
+void command_options(const struct command *c,
+	void (*told)(const struct option_help *help));
 
 /* Check a call: encode its request and throw it away. */
 int command_check(const struct call *call);
@@ -445,38 +654,6 @@ int command_run(struct mbim *m, const struct call *call);
 
 /* Tell a reply in which nothing came. */
 void command_blank(const struct command *c);
-
-/*
- * Tell an MBIM or QMUX frame of either direction through out_…, with personal
- * and secret values kept back when mask is set; out_mask() is told where they
- * are. False when it is malformed.
- */
-int decode_frame(const uint8_t *frame, size_t len, int version, int mask);
-
-/*
- * The name of a status or error, as the specification spells it; the command
- * to try after an MBIM status, or NULL.
- */
-enum name_table { MBIM_STATUS, FUNCTION_ERROR_NAME, QMI_ERROR, HINT };
-
-const char *name_of(enum name_table which, uint32_t n);
-
-/*
- * Walk the words of a table, behind its bar: *n is their number, if it is not a
- * table of UUIDs. NULL at the end.
- */
-const char *next_word(const char **table, uint64_t *n);
-
-/* What help, man page and completion say of an option. */
-struct option_help {
-	const char *name, *also, *help, *fallback;
-	const char *words;		/* a value table, or NULL */
-	int is_value, is_required;
-};
-
-void command_list(void (*told)(const char *name, const char *help));
-void command_options(const struct command *c,
-	void (*told)(const struct option_help *help));
 
 /* ==== what main.c supplies to all ==== */
 

@@ -12,6 +12,7 @@
  */
 #include "mbim.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -228,7 +229,7 @@ int qmi_refused(uint32_t error, int code, const char *more)
 		break;
 	}
 	return fail_with(code ? code : REFUSED, "QMI error ", error,
-		name_of(QMI_ERROR, error), more, NULL);
+		name_of(show_qmi_error, error), more, NULL);
 }
 
 /* ---- QMUX and TLVs ---- */
@@ -692,4 +693,86 @@ int parse_uuid(const char *s, uint8_t uuid[16])
 		if ((is_dashed(i) && *s++ != '-') || !hex_byte(s, uuid + i))
 			return 0;
 	return !*s || *s == ' ';
+}
+
+/* ---- the words of a value table ---- */
+
+static int64_t parse_signed(const char **s)
+{
+	int minus = **s == '-';
+	uint64_t n;
+
+	*s += minus;
+	parse_number(s, &n);
+	return (int64_t)(minus ? 0 - n : n);
+}
+
+const char *next_word(const char **table, uint64_t *n)
+{
+	const char *word = *table;
+
+	if (*word <= '\1')
+		return NULL;
+	*n = (uint64_t)(*word++ - '0');		/* most are digits */
+	if (*word != ' ') {
+		word--;
+		*n = (uint64_t)parse_signed(&word);
+		word += span(word, ' ');	/* a UUID */
+	}
+	*table = word + strlen(word) + 1;
+	return word + 1;
+}
+
+const char *word_of(const char *table, uint64_t n)
+{
+	const char *word;
+	uint64_t at;
+
+	while ((word = next_word(&table, &at)) && at != n)
+		;
+	return word;
+}
+
+int same_word(const char *a, const char *b, size_t len)
+{
+	for (; len && *b; len--, a++, b++)
+		if ((*a == '-' ? '_' : tolower(*a)) != tolower(*b))
+			return 0;
+	return !len && !*b;
+}
+
+struct scale scale_of(const char *table)
+{
+	int64_t n[4];
+
+	for (int i = 0; i < 4; i++) {
+		table++;		/* the asterisk; blanks */
+		n[i] = parse_signed(&table);
+	}
+	return (struct scale){ n[0], n[1], n[2], n[3] };
+}
+
+void text_scaled(struct text *t, const char *table, int64_t n)
+{
+	struct scale s = scale_of(table);
+	int64_t v = s.a * n + s.b;
+
+	if (n == s.unknown)
+		return;
+	text_add(t, v < 0 ? "-" : "");
+	v = v < 0 ? -v : v;
+	text_decimal(t, (uint64_t)(v / s.c));
+	if (v % s.c) {
+		text_char(t, '.');
+		text_decimal(t, (uint64_t)(v % s.c * 10 / s.c));
+	}
+}
+
+const char *uuid_entry(const char *p, const char *s, size_t skip)
+{
+	for (; *p > '\1'; p += strlen(p) + 1)
+		if (skip ? same_word(s, p + skip, strlen(s)) :
+		    !strncmp(s, p, 36))
+			return p;
+	return NULL;
 }

@@ -23,7 +23,7 @@
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} HOSTCC=${HOSTCC:-cc} MAKE=${MAKE:-make} JOBS=${JOBS:-2}
 build=$PWD/tests/build log=$PWD/tests/build/log
-sources='main.c commands.c qmi-over-mbim.c mbim.c'
+sources='main.c request.c commands.c qmi-over-mbim.c mbim.c'
 std='-std=gnu11 -D_GNU_SOURCE'
 targets='reply frame arguments hex'
 once=' demo examples peers plant recipes '	# one way is enough for these
@@ -284,7 +284,7 @@ has_layout()
 	code=0
 	for file in * tests/*; do
 		case $file in
-		Makefile|main.c|mbim.c|mbim.h|qmi-over-mbim.c) ;;
+		Makefile|main.c|mbim.c|mbim.h|qmi-over-mbim.c|request.c) ;;
 		commands.c|commands.def|README|LICENSE|tests) ;;
 		mbimctl|mbimctl.1|mbimctl.bash) ;;
 		tests/*.c|tests/*.sh) ;;
@@ -296,12 +296,15 @@ has_layout()
 	return $code
 }
 
-# No heap, no printf, no goto; the table belongs to one file.
+# No heap, no printf, no goto, no long file; the table belongs to commands.c,
+# but for the numbers of its words and ops, which are in mbim.h.
 has_habits()
 {
 	! grep -nE 'goto [a-z]+;|\b(malloc|calloc|realloc|strdup|alloca)\(' \
 		$sources mbim.h && ! grep -nE '\bv?[dfs]?n?printf\(' $sources &&
-	! grep -n 'include "commands.def"' main.c mbim.c mbim.h qmi-over-mbim.c
+	! grep -n 'include "commands.def"' main.c request.c mbim.c qmi-over-mbim.c &&
+	wc -l *.c | awk '$2 != "total" && $1 > 900 { print; long = 1 }
+		END { exit long }'
 }
 
 check_file()

@@ -187,6 +187,7 @@ static void note(const char *name, int kind);
 #define out_number(name, n, minus) \
 	(note(name, 0), out_number(name, n, minus))
 #include "../commands.c"
+#include "../request.c"
 #undef out_value
 #undef out_open
 #undef out_number
@@ -448,7 +449,7 @@ static void note_items(struct cursor c)
 {
 	struct item it;
 
-	for (; next(&c, &it); skip(&c, &it)) {
+	for (; next_item(&c, &it); skip_item(&c, &it)) {
 		if (!it.name || it.op == OP_CONST || told[it.name - names])
 			op_told[it.op] = 1;
 		if (it.name && told[it.name - names]) {
@@ -505,7 +506,7 @@ static void __attribute__((unused)) fuzz_reply(const uint8_t *data, size_t size)
 			d = (struct decoder){ .quiet = quiet,
 				.mask = data[3] >> 3 & 1 };
 			if (!quiet)
-				out_begin(command_name(c));
+				out_begin(head_of(c)->name);
 			good = tell(&d, c, part, version, c->kind == KIND_QMI,
 				r);
 			if (!quiet)
@@ -767,7 +768,7 @@ static void note_call(struct cursor c, const struct call *call)
 	struct item it;
 	size_t i;
 
-	for (; next(&c, &it); skip(&c, &it)) {
+	for (; next_item(&c, &it); skip_item(&c, &it)) {
 		int is_given = it.fallback || !it.help;
 
 		for (i = 0; i < call->n_options; i++)
@@ -791,11 +792,11 @@ static void encode_and_decode(const struct call *call, int version)
 	failure = (struct failure){ 0 };
 	if (encode(&e, call, version, NULL)) {
 		if (failure.exit != USAGE || !failure.text[0])
-			wrong("refused, but why?", command_name(c), 64);
+			wrong("refused, but why?", head_of(c)->name, 64);
 		return;
 	}
 	if (e.end > sizeof(request) || e.overflow)
-		wrong("too long", command_name(c), 64);
+		wrong("too long", head_of(c)->name, 64);
 	copy = malloc(e.end + !e.end);
 	memcpy(copy, request, e.end);
 	level = levels;
@@ -804,8 +805,8 @@ static void encode_and_decode(const struct call *call, int version)
 		(struct reader){ copy, e.end, 0, 0 });
 	muted = 0;
 	if (!good || d.mismatch)
-		wrong("our request is malformed", command_name(c),
-			strlen(command_name(c)));
+		wrong("our request is malformed", head_of(c)->name,
+			strlen(head_of(c)->name));
 	note_call(find_part(c, OP_REQUEST, version), call);
 	free(copy);
 }
@@ -882,7 +883,7 @@ static void use_ops(struct cursor c)
 {
 	struct item it;
 
-	for (; next(&c, &it); skip(&c, &it)) {
+	for (; next_item(&c, &it); skip_item(&c, &it)) {
 		op_used[it.op] = 1;
 		op_used[it.guard] = 1;
 		op_used[OP_TLV] |= it.tlv >= 0;

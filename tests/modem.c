@@ -29,6 +29,7 @@
  *	fcc=1		FCC lock: radio on is refused with status 28, QMI 60
  *	fcc=2		the same, but MBIM says success and the radio stays off
  *	quectel=1	has the Quectel radio state service too
+ *	dss=1		has the service for device service streams
  *	sim=ready|absent|bad|notinit	and simdelay=MS before it is ready
  *	pin=DIGITS	PIN1 is enabled and not yet entered; puk=12345678
  *	attempts=3	tries left; then PUK1.  pin2=1: PIN2 is asked afterwards
@@ -127,7 +128,7 @@ enum status {					/* MBIM 1.0 §9.4.5 */
 };
 #define PENDING		0xffffffffu	/* somebody will complete() it later */
 
-enum { BASIC, SMS, QMI, EXT, QUECTEL, SERVICES };
+enum { BASIC, SMS, QMI, EXT, QUECTEL, DSS, SERVICES };
 enum { DEREGISTERED = 1, SEARCHING, HOME, ROAMING, DENIED = 6 };
 
 static const struct { unsigned char uuid[16]; unsigned cids; }
@@ -142,6 +143,8 @@ services[SERVICES] = {			/* cids: a bit for each */
 		0x3a, 0xbe, 0xf7, 0x05, 0x8e, 0x9a, 0xaf }, 0x8040 },
 	[QUECTEL] = { { 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99,
 		0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0x11 }, 0x2 },
+	[DSS] = { { 0xc0, 0x8a, 0x26, 0xdd, 0x77, 0x18, 0x43, 0x82, 0x84,
+		0x82, 0x6e, 0x0d, 0x58, 0x3c, 0x4d, 0x0e }, 0x2 },
 };
 
 static const unsigned char internet[16] = {	/* context type */
@@ -240,7 +243,7 @@ static struct {
 	long rssi, wobble, ex, mbimex, opened, session, client, clients, usb;
 	long delay, drip, frag, fragswap, fragmiss, reorder, seed, ind, stale;
 	long flood, busy, maxtransfer, notopened, badqmi, rejectsub;
-	long neverclose, flush, wdm, behind;
+	long neverclose, flush, wdm, behind, dss;
 	const char *sim, *pin, *puk, *apn, *opertext, *operator;
 } opt = {
 	.hwradio = 1, .radio = -1, .attempts = 3, .regwait = 1, .rssi = 21,
@@ -266,7 +269,7 @@ options[] = {
 	NUMBER(reorder), NUMBER(seed), NUMBER(ind), NUMBER(stale),
 	NUMBER(flood), NUMBER(busy), NUMBER(maxtransfer), NUMBER(notopened),
 	NUMBER(badqmi), NUMBER(rejectsub), NUMBER(neverclose), NUMBER(flush),
-	NUMBER(wdm), NUMBER(behind),
+	NUMBER(wdm), NUMBER(behind), NUMBER(dss),
 };
 
 /* ---- requests, commands, and the faults planned for them ------------- */
@@ -485,6 +488,7 @@ static struct modem {
 		unsigned char context[16];
 		struct wide apn;
 	} sessions[SESSIONS];
+	unsigned char streams[256];	/* DSS: connected */
 	struct { unsigned char service, id; } clients[64];
 	unsigned pdh, caller;		/* the QMI data call, and its client */
 	unsigned usb;
@@ -1786,25 +1790,35 @@ static void show_emergency(struct build *b)
 	fields(b, 0, "u", m.emergency);
 }
 
+static int has_service(int service)
+{
+	return service == QUECTEL ? opt.quectel != 0 :
+		service == DSS ? opt.dss != 0 : 1;
+}
+
 static int find_service(const unsigned char *uuid)
 {
-	int i, n = opt.quectel ? SERVICES : QUECTEL;
+	int i;
 
-	for (i = 0; i < n; i++)
-		if (!memcmp(services[i].uuid, uuid, 16))
+	for (i = 0; i < SERVICES; i++)
+		if (has_service(i) && !memcmp(services[i].uuid, uuid, 16))
 			return i;
 	return -1;
 }
 
 static void show_services(struct build *b)
 {
-	unsigned n = opt.quectel ? SERVICES : QUECTEL, i, cid, count;
+	unsigned n = 0, i, cid, count;
 
+	for (i = 0; i < SERVICES; i++)
+		n += (unsigned)has_service((int)i);
 	/* MBIM 1.0 §10.5.29 */
 	fields(b, n, "uu", n, 0);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < SERVICES; i++) {
 		struct build in = inner(b);
 
+		if (!has_service((int)i))
+			continue;
 		for (count = 0, cid = 1; cid < 32; cid++)
 			count += services[i].cids >> cid & 1;
 		fields(&in, 0, "guuu", services[i].uuid, 0, 0, count);
@@ -2449,6 +2463,18 @@ static unsigned take_qmi(struct request *rq)
 	return SUCCESS;
 }
 
+/* ---- device service streams: DSS_CONNECT ----------------------------- */
+
+static unsigned set_stream(struct request *rq)
+{
+	unsigned id = field(rq, 16), state = field(rq, 20);
+
+	if (id > 255 || state > 1)
+		return INVALID;
+	m.streams[id] = (unsigned char)state;
+	return SUCCESS;
+}
+
 /* ---- the commands ---------------------------------------------------- */
 
 static const struct command commands[] = {
@@ -2485,6 +2511,7 @@ static const struct command commands[] = {
 { EXT,    6, 3,   0, NULL,         NONE, NULL,                    show_caps_v3 },
 { EXT,   15, 1,   4, ask_version,  NONE, NULL,                    show_version },
 { QUECTEL, 1, 1,  0, NULL,         4, set_quectel,                show_quectel },
+{ DSS,    1, 1, NONE, NULL,        24, set_stream,                NULL },
 };
 
 static const struct command *find_command(const struct request *rq)
@@ -2546,6 +2573,7 @@ static void reset_function(void)
 
 	for (id = 0; id < SESSIONS; id++)	/* both end IP sessions */
 		m.sessions[id].active = 0;
+	memset(m.streams, 0, sizeof(m.streams));
 	memset(m.clients, 0, sizeof(m.clients));
 	memset(m.subscribed, 0, sizeof(m.subscribed));
 	m.subscribed[BASIC] = ~0u;		/* until the host says else */
@@ -2954,6 +2982,7 @@ static struct door {
 static struct door *host;		/* who gets the answers */
 static FILE *log_file;
 static const char *report_path;
+static void (*report_more)(FILE *);	/* of a door in another file */
 static int once, finished;
 static volatile sig_atomic_t want_report, want_end;
 
@@ -3188,6 +3217,8 @@ static void write_report(void)
 			die(name);
 	}
 	core_report(f);
+	if (report_more)
+		report_more(f);
 	if (!report_path)
 		fflush(f);
 	else if (fclose(f) || rename(name, report_path))

@@ -318,7 +318,7 @@ example()
 			>"$made/commands.def"
 	fi
 	if ! (cd "$made" && $HOSTCC -std=gnu11 -D_GNU_SOURCE -O1 -o mbimctl \
-			main.c commands.c qmi-over-mbim.c mbim.c) 2>"$tmp/cc"
+			main.c request.c commands.c qmi-over-mbim.c mbim.c) 2>"$tmp/cc"
 	then
 		fail "it does not compile: $(head -n 3 "$tmp/cc")"
 		return

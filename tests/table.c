@@ -36,6 +36,7 @@ static void tell_mask(const uint8_t *bytes, size_t len);
 #define out_mute	tell_mute
 #define out_mask	tell_mask
 #include "../commands.c"
+#include "../request.c"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -245,7 +246,7 @@ static void each_item(struct cursor c, int level, void (*each)(
 {
 	struct item it;
 
-	for (; next(&c, &it); skip(&c, &it)) {
+	for (; next_item(&c, &it); skip_item(&c, &it)) {
 		each(&it, level);
 		if (is_container(&it))
 			each_item(it.inner, level + 1, each);
@@ -481,7 +482,7 @@ static size_t count_ahead(struct cursor c, uint8_t n)
 {
 	struct item it;
 
-	for (; next(&c, &it); skip(&c, &it))
+	for (; next_item(&c, &it); skip_item(&c, &it))
 		if (it.n == n && (it.op == OP_PAIRS || it.op == OP_DATA_AT))
 			return it.op == OP_PAIRS ? ELEMENTS : 3;
 	return 0;
@@ -547,7 +548,7 @@ static void make_container(struct maker *m, const struct item *it, size_t base,
 			make_items(m, inner, base, level);
 	}
 	free(data);
-	next(&inner, &value);
+	next_item(&inner, &value);
 }
 
 static void make_item(struct maker *m, const struct item *it, size_t base,
@@ -614,7 +615,7 @@ static void make_items(struct maker *m, struct cursor c, size_t base, int level)
 	struct item it;
 	size_t tlv, n;
 
-	for (; next(&c, &it); skip(&c, &it), n_guards += level == 1 && it.name) {
+	for (; next_item(&c, &it); skip_item(&c, &it), n_guards += level == 1 && it.name) {
 		n = guards[it.guard_field % FIELDS_MAX];
 		if (it.guard == OP_IS && n != it.guard_n)
 			continue;
@@ -705,7 +706,7 @@ static void test_reply(const struct command *c, int version)
 	size_t len;
 
 	for (variation = 0; variation < VARIATIONS; variation++) {
-		begin("reply", command_name(c), version * 10 + variation);
+		begin("reply", head_of(c)->name, version * 10 + variation);
 		m = make_part(c, OP_REPLY, version);
 		want(tell_copy(c, OP_REPLY, version, m->bytes, m->at),
 			"is malformed", "");
@@ -854,7 +855,7 @@ static void give_list(const struct item *it)
 	char text[400] = "";
 	size_t i, first = n_given;
 
-	next(&c, &element);
+	next_item(&c, &element);
 	for (i = 0; i < ELEMENTS; i++) {
 		give_item(&element, it->name);
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
@@ -872,7 +873,7 @@ static void give_items(struct cursor c)
 	struct item it;
 	int i;
 
-	for (; next(&c, &it); skip(&c, &it)) {
+	for (; next_item(&c, &it); skip_item(&c, &it)) {
 		if (is_container(&it) && it.bare)
 			give_list(&it);
 		else if (is_container(&it))
@@ -893,7 +894,7 @@ static void test_round_trip(const struct command *c, int version)
 	int code;
 
 	for (variation = 0; variation < VARIATIONS; variation++) {
-		begin("round trip", command_name(c), version * 10 + variation);
+		begin("round trip", head_of(c)->name, version * 10 + variation);
 		n_expected = 0;
 		forget_options();
 		give_items(find_part(c, OP_REQUEST, version));
@@ -941,7 +942,7 @@ static void test_raw(const struct command *c)
 	char text[2000];
 
 	for (variation = 0; variation < VARIATIONS; variation++) {
-		begin("a value for all", command_name(c), variation);
+		begin("a value for all", head_of(c)->name, variation);
 		n_expected = 0;
 		forget_options();
 		give_items(find_part(c, OP_REQUEST, 0));
@@ -1077,7 +1078,7 @@ static void test_without(const struct command *c, const struct item *member,
 	call.n_options = n_given;
 	failure = (struct failure){ 0 };
 	text_dashed(&t, member->name);
-	want(encode(&e, &call, 0, NULL) == USAGE, "taken", command_name(c));
+	want(encode(&e, &call, 0, NULL) == USAGE, "taken", head_of(c)->name);
 	want(others || strstr(failure.text, ": is needed") ||
 		strstr(failure.text, ": belongs after") ||
 		strstr(failure.text, ": given twice"), "no reason",
@@ -1092,7 +1093,7 @@ static void test_members(const struct command *c)
 	size_t n, nth, others;
 
 	variation = 0;
-	for (; next(&items, &it); skip(&items, &it)) {
+	for (; next_item(&items, &it); skip_item(&items, &it)) {
 		if ((it.tlv < 0 && it.op != OP_ALL) || !is_container(&it) ||
 		    it.bare)
 			continue;
@@ -1206,7 +1207,7 @@ static void test_needed(const struct command *c)
 	struct item it;
 	size_t i;
 
-	begin("with what is needed alone", command_name(c), 0);
+	begin("with what is needed alone", head_of(c)->name, 0);
 	variation = 0;
 	n_expected = 0;
 	forget_options();
@@ -1319,7 +1320,7 @@ static void test_options(const struct command *c)
 	size_t i, j;
 	int values = 0;
 
-	begin("options", command_name(c), 0);
+	begin("options", head_of(c)->name, 0);
 	n_seen = 0;
 	command_options(c, note_option);
 	for (i = 0; i < n_seen; i++) {
@@ -1354,16 +1355,16 @@ static void test_command_names(void)
 	size_t i, j;
 
 	for (i = 0; i < n_commands; i++) {
-		const char *name = command_name(&commands[i]);
+		const char *name = head_of(&commands[i])->name;
 
 		begin("command", name, 0);
 		want(is_name(name), "no name", name);
-		want(is_help(command_help(&commands[i])), "no help, or odd",
-			command_help(&commands[i]));
+		want(is_help(head_of(&commands[i])->help), "no help, or odd",
+			head_of(&commands[i])->help);
 		want(command_find(name) == &commands[i], "not found", name);
 		want(!is_run_option(name), "a run option", name);
 		for (j = 0; j < i; j++)
-			want(strcmp(name, command_name(&commands[j])), "twice",
+			want(strcmp(name, head_of(&commands[j])->name), "twice",
 				name);
 		end();
 	}
@@ -1396,7 +1397,7 @@ static void note_variables(struct cursor c, const char *path)
 	char inner[128];
 	struct item it;
 
-	for (; next(&c, &it); skip(&c, &it)) {
+	for (; next_item(&c, &it); skip_item(&c, &it)) {
 		const char *name = it.name ? it.name : "";
 
 		if (it.guard == OP_IS)	/* one of them is there */
@@ -1429,7 +1430,7 @@ static int is_option_of(struct cursor c, const char *name)
 {
 	struct item it;
 
-	for (; next(&c, &it); skip(&c, &it))
+	for (; next_item(&c, &it); skip_item(&c, &it))
 		if ((it.help && !strcmp(it.name, name)) ||
 		    (is_container(&it) && is_option_of(it.inner, name)))
 			return 1;
@@ -1453,7 +1454,7 @@ static enum op bare_of(const struct item *it)
 	struct cursor c = it->inner;
 	struct item first;
 
-	return is_container(it) && next(&c, &first) && first.name &&
+	return is_container(it) && next_item(&c, &first) && first.name &&
 		!*first.name ? first.op : OP_END;
 }
 
@@ -1520,7 +1521,7 @@ static void test_parts(const struct command *c)
 			if (!has_version(c, (enum op)part, version))
 				continue;
 			begin(part == OP_REPLY ? "items of the reply" :
-				"items of the request", command_name(c),
+				"items of the request", head_of(c)->name,
 				version);
 			in_request = part == OP_REQUEST;
 			tail = -1;
@@ -1554,8 +1555,8 @@ static void test_uuids(const char *p, int show)
 		want(parse_uuid(p, uuid), "not parsed", p);
 		want(parse_uuid(text, other) && !memcmp(uuid, other, 16),
 			"another UUID", p);
-		want(uuid_entry(show, text, 0) == p, "not found", p);
-		want(uuid_entry(show, p + 37, 37) == p, "another word's", p);
+		want(uuid_entry(table_of(show), text, 0) == p, "not found", p);
+		want(uuid_entry(table_of(show), p + 37, 37) == p, "another word's", p);
 		q = p;
 		want(next_word(&q, &n) == p + 37, "no word", p);
 		want(q == p + strlen(p) + 1, "the next is not next", p);
@@ -1895,7 +1896,7 @@ static void seed_part(const char *directory, const struct command *c,
 		    before->service == c->service)
 			seed[3] += 16;
 	memcpy(seed + 4, m->bytes, m->at);
-	write_seed(directory, "reply", command_name(c), (part == OP_REQUEST ?
+	write_seed(directory, "reply", head_of(c)->name, (part == OP_REQUEST ?
 		100 : 0) + 10 * version + variation, seed, m->at + 4);
 	free(m);
 }
@@ -1912,7 +1913,7 @@ static void seed_arguments(const char *directory, const struct command *c,
 	forget_options();
 	values_only = 1;
 	give_items(find_part(c, OP_REQUEST, version));
-	len = (size_t)sprintf(seed, "--%s", command_name(c)) + 1;
+	len = (size_t)sprintf(seed, "--%s", head_of(c)->name) + 1;
 	if (c->kind >= KIND_RAW_MBIM && variation % 2) {
 		join_values(seed + len);
 		len += strlen(seed + len) + 1;
@@ -1927,7 +1928,7 @@ static void seed_arguments(const char *directory, const struct command *c,
 			len += (size_t)sprintf(seed + len, "--%s=%s",
 				given_options[i].name, given_options[i].value)
 				+ 1;
-	write_seed(directory, "arguments", command_name(c), 10 * version +
+	write_seed(directory, "arguments", head_of(c)->name, 10 * version +
 		variation, (uint8_t *)seed, len);
 }
 
