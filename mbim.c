@@ -575,9 +575,9 @@ static int exchange(struct mbim *m, const struct message *q, int64_t again,
 			continue;
 		if (!code || code == WRITE_LOST)
 			code = doze(m, code ? SECOND / 20 : 0, m->limit);
-		if (!code && !resend && q->type != CLOSE && f->id &&
-		    f->type <= FUNCTION_ERROR && pushes++ < PUSHES) {
-			if (q->type != OPEN)
+		if (!code && !resend && f->id && f->type <= FUNCTION_ERROR &&
+		    pushes++ < PUSHES) {
+			if (q->type == COMMAND)
 				code = push(m);
 			else
 				resend = n < OWN_IDS;

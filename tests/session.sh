@@ -227,8 +227,11 @@ behind()
 	for n in 1 2 3; do
 		modem_start behind=$n
 		for i in 1 2 3 4 5 6 7 8 9 10; do
+			then=$(clock)
 			run 0 -t $((10 * SLOWNESS)) --get-signal-state
+			within 1000	# the answer to CLOSE comes out too
 			like out '^rssi: *-71$'
+			same "stderr, $n behind" '' "$(cat "$work/err")"
 		done
 		modem_stop overlapped='*'
 	done
