@@ -31,8 +31,7 @@ const char *decimal(uint64_t n)
 {
 	static char digits[4][24];
 	static unsigned calls;
-	char *s = digits[calls++ % 4];
-	struct text t = { .s = s, .size = sizeof(digits[0]) };
+	struct text t = { .s = digits[calls++ % 4], .size = sizeof(*digits) };
 
 	text_decimal(&t, n);
 	return t.s;
@@ -785,6 +784,14 @@ static int lock_device(struct mbim *m, const struct stat *st)
 	return DONE;
 }
 
+/* A file of the USB device that a cdc-wdm node, or a WWAN port, belongs to. */
+static size_t read_usb(const struct mbim *m, const char *file)
+{
+	size_t n = read_file(sys_path(m->sys, "/device/../", file));
+
+	return n ? n : read_file(sys_path(m->sys, "/device/device/../", file));
+}
+
 /* wMaxControlMessage: of the driver, of the descriptor, or the usual. */
 static void ask_control_size(struct mbim *m)
 {
@@ -793,7 +800,7 @@ static void ask_control_size(struct mbim *m)
 	size_t n = 0;
 
 	if (ioctl(m->fd, _IOR('H', 0xA0, uint16_t), &size) < 0)
-		n = read_file(sys_path(m->sys, "/device/../descriptors"));
+		n = read_usb(m, "descriptors");
 	/* the MBIM functional descriptor (MBIM 1.0 §6.5) */
 	for (; n > 6; n--, p++)
 		if (memcmp(p, "\x0c\x24\x1b", 3) == 0)
@@ -810,8 +817,8 @@ static void identify(struct mbim *m, const struct stat *st)
 	id[1] = st->st_ino;
 	id[2] = (uint64_t)st->st_ctim.tv_sec;
 	id[3] = (uint64_t)st->st_ctim.tv_nsec;
-	id[4] = !m->sys[0] ? 0 : read_number(sys_path(m->sys,
-		"/device/../devnum"));
+	if (read_usb(m, "devnum"))
+		parse_number(&(const char *){ contents }, &id[4]);
 }
 
 static int open_device(struct mbim *m)

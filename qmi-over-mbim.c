@@ -78,6 +78,9 @@ static void match_port(const struct mbim_port *p)
 	struct text t = { .s = found, strlen(found), sizeof(found) };
 	const char *name = strrchr(p->path, '/');
 
+	/* a USB modem may have a WWAN port beside its cdc-wdm: one modem */
+	if (matches && *p->net && !strcmp(p->net, match.net))
+		return;
 	text_join(&t, t.len ? ", " : "", p->path);
 	if (!wanted || !strcmp(wanted, p->net) || !strcmp(wanted, p->bus) ||
 	    (name && !strcmp(wanted, name + 1))) {
