@@ -4,6 +4,7 @@
 #                 CC= and CROSS_COMPILE= win
 # make demo       the main job, against a simulated modem
 # make check      the tests
+# make check-kernel  mbimctl in an initramfs, on Linux's own driver, in qemu
 # make fuzz       the fuzzers, FUZZ_TIME seconds each (clang)
 # make bench      system calls, instructions, memory and time beside others
 # make size       what the file consists of
@@ -73,6 +74,8 @@ demo: mbimctl $(BUILD)/modem
 	MBIMCTL=./mbimctl MODEM=$(BUILD)/modem sh tests/demo.sh
 check: mbimctl
 	@CC='$(CC)' HOSTCC='$(HOSTCC)' MAKE='$(MAKE)' sh tests/check.sh
+check-kernel: mbimctl
+	@CC='$(CC)' HOSTCC='$(HOSTCC)' KERNEL='$(KERNEL)' sh tests/kernel.sh
 bench: mbimctl $(BUILD)/modem $(BUILD)/floor
 	MBIMCTL=./mbimctl MODEM=$(BUILD)/modem FLOOR=$(BUILD)/floor \
 		sh tests/bench.sh $(BENCH)
@@ -98,4 +101,4 @@ install: mbimctl
 clean:
 	rm -rf mbimctl mbimctl.1 mbimctl.bash mbimctl.*.new $(BUILD)
 
-.PHONY: all demo check fuzz bench size docs install clean
+.PHONY: all demo check check-kernel fuzz bench size docs install clean

@@ -27,7 +27,7 @@ sources='main.c request.c commands.c qmi-over-mbim.c mbim.c'
 std='-std=gnu11 -D_GNU_SOURCE'
 targets='reply frame arguments hex'
 once=' demo examples peers plant recipes '	# one way is enough for these
-no_tests=' bench check fuzz lib '		# and these are none
+no_tests=' bench check fuzz guest kernel lib '	# these are none of ours
 
 # ---- results ----
 
