@@ -26,7 +26,7 @@ endif
 endif
 
 # as small as this compiler can; jump threading makes copies
-SMALL   = -Oz -flto -fno-thread-jumps
+SMALL   = -Oz -flto -flto-partition=one -fno-thread-jumps
 CFLAGS ?= $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(SMALL) \
 	    -x c - -o /dev/null 2>/dev/null && echo '$(SMALL)' || echo -Os)
 STD     = -std=gnu11 -D_GNU_SOURCE
@@ -41,7 +41,7 @@ SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
 	  -fomit-frame-pointer -fno-pie
 LINK    = -static -s -Wl,--gc-sections -Wl,-z,noseparate-code \
 	  -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,common-page-size=64
-SRC     = main.c request.c commands.c qmi-over-mbim.c mbim.c
+SRC     = main.c jobs.c request.c commands.c qmi-over-mbim.c mbim.c
 DEPS    = $(SRC) mbim.h commands.def Makefile
 BUILD   = tests/build
 
@@ -85,7 +85,7 @@ fuzz:
 size: mbimctl | $(BUILD)
 	@$(CC) $(STD) $(SHRINK) $(CFLAGS) -fno-lto -c \
 		commands.c -o $(BUILD)/size.o
-	@echo "bytes of the file, of 81920:"; wc -c <mbimctl; size mbimctl
+	@echo "bytes of the file, of 98304:"; wc -c <mbimctl; size mbimctl
 	@echo "bytes of the table:"; nm -S -t d $(BUILD)/size.o | \
 		awk '/ r (ops|names|commands|values|tables)$$/ { print $$2 + 0, $$4 }'
 	@echo "lines, of 900 a file:"; wc -l $(SRC) mbim.h commands.def

@@ -111,14 +111,17 @@ const char *errno_text(void)
 
 /* ---- the printer ---- */
 
-static enum format { TEXT_FORMAT, JSON, SH } format;
-static const char *const formats[] = { "text", "json", "sh" };
+/* IP: replies are recorded, and become commands of ip(8) at their end */
+static enum format { TEXT_FORMAT, JSON, SH, IP } format;
+static const char *const formats[] = { "text", "json", "sh", "ip" };
 static const char *prefix = "mbim";
+static struct mbim mbim;
 
 /* The groups that are open: the first is the command's object. */
 enum { LEVELS = 12 };
 static struct level {
 	enum out_group group;
+	const char *name;
 	size_t count, path_len, indent;
 } levels[LEVELS], *level = levels;
 
@@ -186,6 +189,20 @@ static void end_line(void)
 	column = 0;
 }
 
+static int recording;
+
+void out_record(int on)
+{
+	static enum format printing;
+
+	if (on) {
+		printing = format;
+		record_clear();
+	}
+	format = on ? IP : printing;
+	recording = on;
+}
+
 /* What stands before a value or a group, and keeps it from the one before. */
 static void out_label(const char *name)
 {
@@ -224,6 +241,11 @@ void out_value(const char *name, enum out_kind kind, const char *s, size_t len)
 	if (kind == OUT_UNKNOWN && format != SH) {
 		s = format == JSON ? "null" : "unknown";
 		len = strlen(s);
+	}
+	if (format == IP) {
+		if (level == levels || (level == levels + 1 && !*name))
+			record_value(*name ? name : level->name, s, len);
+		return;
 	}
 	out_label(name);
 	if (format == JSON) {
@@ -273,7 +295,8 @@ void out_open(const char *name, enum out_group group)
 
 	if (muted)
 		return;
-	out_label(name);
+	if (format != IP)
+		out_label(name);
 	if (format == JSON)
 		text_char(to, group == OUT_OBJECT ? '{' : '[');
 	if (format == SH && group == OUT_WORDS)
@@ -285,7 +308,8 @@ void out_open(const char *name, enum out_group group)
 		text_char(to, '-');
 		column = 1;
 	}
-	level[1] = (struct level){ group, 0, variable.len, level->indent + 2 };
+	level[1] = (struct level){ group, name, 0, variable.len,
+		level->indent + 2 };
 	level++;
 }
 
@@ -312,7 +336,9 @@ void out_begin(const char *name)
 	variable.len = 0;
 	text_add(&variable, prefix);
 	level = levels;
-	*level = (struct level){ OUT_OBJECT, 0, variable.len, 2 * margin };
+	*level = (struct level){ OUT_OBJECT, "", 0, variable.len, 2 * margin };
+	if (format == IP)
+		record_clear();
 	if (format == JSON)
 		text_char(to, '{');
 	if (format == TEXT_FORMAT && margin && *name) {
@@ -325,6 +351,13 @@ void out_end(void)
 {
 	if (!muted && format == JSON)
 		text_add(to, "}\n");
+	if (!muted && format == IP && !recording) {
+		char net[32];
+		struct text t = TEXT(net);
+
+		sys_net(&t, mbim.sys);
+		text_ip_commands(to, net);
+	}
 }
 
 /* ---- errors ---- */
@@ -333,7 +366,7 @@ void out_end(void)
 static const char *const hints[] = {
 	[PIN_NEEDED] = ": --get-pin shows the attempts left",
 	[NO_SIM] = ": no SIM, or it is not ready",
-	[FCC_LOCKED] = ": radio locked? try --dms-set-fcc-authentication",
+	[FCC_LOCKED] = ": radio locked? try --fcc-unlock",
 	[UNSUPPORTED] = ": the modem does not have this command",
 };
 
@@ -347,10 +380,13 @@ static void report(const struct command *c)
 	if (code) {
 		text_dashed(&t, c ? head_of(c)->name : "");
 		text_join(&t, c ? ": " : "", failure.text,
-			code < n && hints[code] ? hints[code] : "");
+			code < n && hints[code] && !(c && c->kind == KIND_JOB) ?
+			hints[code] : "");
 		warn(line);
 	}
-	if (format == TEXT_FORMAT || (format == JSON && !code))
+	if (format == IP && code)
+		text_join(&out, "exit ", decimal(code), "\n");
+	if (format == TEXT_FORMAT || format == IP || (format == JSON && !code))
 		return;
 	out_begin("");
 	if (format == JSON) {
@@ -364,7 +400,7 @@ static void report(const struct command *c)
 		out_close();
 	} else {
 		if (code && c)
-			command_blank(c);
+			(c->kind == KIND_JOB ? job_blank : command_blank)(c);
 		if (code)
 			out_string("error", line);
 		out_number("exit", code, 0);
@@ -374,7 +410,6 @@ static void report(const struct command *c)
 
 /* ---- frames: the trace and --decode ---- */
 
-static struct mbim mbim;
 static int verbose;
 
 /* The frame that is being printed, and which of its bytes are kept back. */
@@ -427,66 +462,26 @@ static void trace(int sent, const uint8_t *frame, size_t len)
 	to = &out;
 }
 
-/* Lines beyond this are taken in pieces; of whole bytes, if they are regular */
-enum { LINE = MBIM_REPLY_MAX * 3 };
+static size_t frames_found;
 
-/* Of what was pasted: the rest of a frame, and all that a line can add. */
-static uint8_t pasted[MBIM_REPLY_MAX + LINE / 2];
-static size_t pasted_len, frames_found;
-
-/*
- * A line of what was pasted: if it is nothing but hex, more of a frame, else
- * something in between.
- */
-static void decode_line(const char *line)
+static void print_pasted(const uint8_t *frame, size_t len)
 {
-	size_t at = 0, len;
-	int n = parse_pasted(line, pasted + pasted_len,
-		sizeof(pasted) - pasted_len);
+	char title[32];
+	struct text t = TEXT(title);
 
-	if (n == 0)
-		return;
-	pasted_len = n < 0 ? 0 : pasted_len + (size_t)n;
-	while ((len = frame_length(pasted + at, pasted_len - at)) &&
-	       len <= pasted_len - at) {
-		char title[32];
-		struct text t = TEXT(title);
-
-		if (format != JSON)
-			text_join(&t, frames_found ? "\n# " : "# ",
-				decimal(frames_found + 1));
-		frames_found++;
-		print_frame(title, pasted + at, len, 0);
-		at += len;
-	}
-	pasted_len -= at;
-	memmove(pasted, pasted + at, pasted_len);
-	if (!len && pasted_len >= 8)
-		pasted_len = 0;		/* no frame begins there */
+	if (format != JSON)
+		text_join(&t, frames_found ? "\n# " : "# ",
+			decimal(frames_found + 1));
+	frames_found++;
+	print_frame(title, frame, len, 0);
 }
 
 static int decode_file(const char *name)
 {
-	static char line[LINE + 1];
-	char part[4096];
-	struct text t = TEXT(line);
-	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : 0;
-	ssize_t n;
+	int code = read_pasted(name, print_pasted);
 
-	if (fd < 0)
-		return fail(USAGE, name, ": ", errno_text());
-	while ((n = read(fd, part, sizeof(part))) > 0)
-		for (ssize_t i = 0; i < n; i++) {
-			if (part[i] == '\n' || t.len == LINE) {
-				decode_line(line);
-				t = (struct text)TEXT(line);
-			}
-			if (part[i] != '\n')
-				text_char(&t, part[i]);
-		}
-	decode_line(line);
-	return frames_found ? DONE : fail(MALFORMED, name,
-		": no MBIM or QMUX frame in it");
+	return code || frames_found ? code :
+		fail(MALFORMED, name, ": no MBIM or QMUX frame in it");
 }
 
 /* ---- options ---- */
@@ -498,7 +493,7 @@ static size_t n_calls, n_options;
 
 enum run_option {
 	DEVICE, TIMEOUT, OUTPUT, JSON_OUTPUT, SH_OUTPUT, PREFIX, VERBOSE,
-	ANEW, NEVER, CLOSING, DIRECT,
+	METRIC, ANEW, NEVER, CLOSING, DIRECT, YES, FORCE,
 	LIST, DECODE, HELP, SHOW_VERSION,	/* these need no modem */
 	RUN_OPTIONS
 };
@@ -509,16 +504,19 @@ static const struct {
 	[DEVICE] = { "d", "device", "DEVICE",
 		"path, network interface or USB path" },
 	[TIMEOUT] = { "t", "timeout", "SECONDS", "deadline of the whole run" },
-	[OUTPUT] = { "o", "output", "text|json|sh", "how replies are printed" },
+	[OUTPUT] = { "o", "output", "text|json|sh|ip", "how replies are printed" },
 	[JSON_OUTPUT] = { "j", "json", "", "the same as -o json" },
 	[SH_OUTPUT] = { "s", "sh", "", "the same as -o sh" },
 	[PREFIX] = { "", "prefix", "P", "of the variables of -o sh, not mbim" },
 	[VERBOSE] = { "v", "verbose", "", "show frames; twice, secrets too" },
+	[METRIC] = { "", "metric", "N", "of the routes of -o ip (700 + session)" },
 	[ANEW] = { "", "open", "", "start the function anew, ending sessions" },
 	[NEVER] = { "", "no-open", "",
 		"take the function for open, leave it so" },
 	[CLOSING] = { "", "close", "", "close the function, ending sessions" },
 	[DIRECT] = { "", "direct", "", "work beside mbim-proxy" },
+	[YES] = { "", "yes", "", "do what may cut you off" },
+	[FORCE] = { "", "force", "", "send the PIN though few tries are left" },
 	[LIST] = { "", "list", "", "show the MBIM ports of this machine" },
 	[DECODE] = { "", "decode", "FILE", "tell the frames in pasted hex" },
 	[HELP] = { "h", "help", "[COMMAND]", "this, or a command's options" },
@@ -550,7 +548,7 @@ static int parse_timeout(const char *s)
 
 static int parse_format(const char *s)
 {
-	for (format = SH; format && strcmp(s, formats[format]); format--)
+	for (format = IP; format && strcmp(s, formats[format]); format--)
 		;
 	return !strcmp(s, formats[format]);
 }
@@ -563,6 +561,14 @@ static int parse_prefix(const char *s)
 		end++;
 	prefix = *s && !*end ? s : prefix;
 	return prefix == s;
+}
+
+static int parse_metric(const char *s)
+{
+	uint64_t n;
+
+	job_settings.metric = s;
+	return parse_number(&s, &n) && !*s && n <= UINT32_MAX;
 }
 
 static int take_run_option(enum run_option o, const char *value)
@@ -579,7 +585,9 @@ static int take_run_option(enum run_option o, const char *value)
 	if (o == TIMEOUT && !parse_timeout(value))
 		return bad_usage("-t wants seconds, not ", value);
 	if (o == OUTPUT && !parse_format(value))
-		return bad_usage("-o wants text, json or sh, not ", value);
+		return bad_usage("-o wants text, json, sh or ip, not ", value);
+	if (o == METRIC && !parse_metric(value))
+		return bad_usage("no number for a metric: ", value);
 	if (o == PREFIX && !parse_prefix(value))
 		return bad_usage("no name for variables: ", value);
 	return DONE;
@@ -641,7 +649,8 @@ static int parse_option(char **argv, int *i)
 	if (n_options == OPTIONS || (!mine && n_calls == CALLS))
 		return bad_usage("too many commands or options", "");
 	if (!mine)
-		calls[n_calls++] = (struct call){ c, options + n_options, 0 };
+		calls[n_calls++] = (struct call){ .command = c,
+			.options = options + n_options };
 	if (wants) {
 		options[n_options++] = (struct option){ mine ? a + 1 : "",
 			value, 0 };
@@ -652,14 +661,14 @@ static int parse_option(char **argv, int *i)
 
 static int parse_arguments(char **argv)
 {
-	int code = DONE;
-
-	for (int i = 1; argv[i] && !code; i++)
-		code = argv[i][0] == '-' && argv[i][1] && argv[i][1] != '=' ?
-			parse_option(argv, &i) :
+	/* to the end: an error, too, is told in the output that was asked for */
+	for (int i = 1; argv[i]; i++)
+		if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '=')
+			parse_option(argv, &i);
+		else
 			bad_usage("not an option: ", argv[i]);
-	if (code)
-		return code;
+	if (failure.exit)
+		return failure.exit;
 	if (given[ANEW] && given[NEVER])
 		return bad_usage("--open and --no-open exclude each other", "");
 	if (given[HELP] && !*given[HELP] && n_calls)
@@ -681,32 +690,6 @@ static void print_pair(const char *name, const char *help)
 	text_join(&out, help, "\n");
 }
 
-static void print_words(const char *table)
-{
-	const char *p = table + (*table == '|'), *word;
-	uint64_t n;
-
-	for (int any = 0; (word = next_word(&p, &n)); any = 1) {
-		text_add(&out, any ? ", " : "        ");
-		out_print(word, strlen(word), 1);
-	}
-	text_add(&out, *table == '|' ? " (a comma list)\n" : "\n");
-}
-
-static void print_option(const struct option_help *h)
-{
-	text_add(&out, h->is_value ? "  (its value) --" : "  --");
-	text_dashed(&out, h->name);
-	text_add(&out, h->also ? ", --" : "");
-	text_dashed(&out, h->also ? h->also : "");
-	text_join(&out, "  ", h->help, h->is_required ? "; needed" : "",
-		h->fallback ? "; default " : "");
-	text_dashed(&out, h->fallback ? h->fallback : "");
-	text_char(&out, '\n');
-	if (h->words && *h->words != '*')
-		print_words(h->words);
-}
-
 static int print_help(const char *name)
 {
 	name += strncmp(name, "--", 2) ? 0 : 2;
@@ -715,10 +698,7 @@ static int print_help(const char *name)
 
 		if (!c)
 			return bad_usage("no such command: ", name);
-		text_add(&out, "--");
-		text_dashed(&out, head_of(c)->name);
-		text_join(&out, ": ", head_of(c)->help, "\n");
-		command_options(c, print_option);
+		command_help(&out, c);
 		return DONE;
 	}
 	text_add(&out, "mbimctl [run options] --command[=VALUE] "
@@ -779,7 +759,9 @@ static int run_calls(struct mbim *m)
 	if (!n_calls)
 		return mbim_close(m);
 	for (current = 0; current < n_calls && !code; current++)
-		code = command_run(m, &calls[current]);
+		code = calls[current].command->kind == KIND_JOB ?
+			job_run(m, &calls[current]) :
+			command_run(m, &calls[current]);
 	return code;
 }
 
@@ -806,10 +788,15 @@ static int check_calls(void)
 	if (!n_calls && !given[CLOSING])
 		return bad_usage("no command", "");
 	for (current = 0; current < n_calls && !code; current++) {
-		int seconds = head_of(calls[current].command)->slow;
+		const struct call *c = &calls[current];
+		const struct head *head = head_of(c->command);
 
-		code = command_check(&calls[current]);
-		slow = seconds > slow ? seconds : slow;
+		slow = head->slow > slow ? head->slow : slow;
+		if (head->flags & FLAG(OP_RISKY) && !given[YES])
+			code = bad_usage("may cut you off: wants --yes", "");
+		code = code ? code : command_secrets(c);
+		code = code ? code : c->command->kind == KIND_JOB ?
+			job_check(c) : command_check(c);
 	}
 	if (!mbim.patience)
 		mbim.patience = slow * SECOND;
@@ -859,6 +846,7 @@ static int run(void)
 		OPEN_NEVER : OPEN_AUTO;
 	mbim.close = given[CLOSING] != NULL;
 	mbim.direct = given[DIRECT] != NULL;
+	job_settings.force = given[FORCE] != NULL;
 	mbim.trace = verbose ? trace : NULL;
 	code = mbim_find(&mbim, given[DEVICE]);
 	return code ? code : mbim_with_device(&mbim, run_marked);

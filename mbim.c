@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The pipe: how bytes reach a modem. Numbers and sysfs, which all need; opening
- * and locking the device, waiting with a deadline, frames and fragments, OPEN
+ * The pipe: how bytes reach a modem. Sysfs, which others need too; opening and
+ * locking the device, waiting with a deadline, frames and fragments, OPEN
  * and CLOSE, one transaction at a time. It knows no service, and no command but
  * the query that it pushes through a channel out of step. It prints nothing.
  *
@@ -24,35 +24,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-/* ---- numbers ---- */
-
-const char *decimal(uint64_t n)
-{
-	static char digits[4][24];
-	static unsigned calls;
-	struct text t = { .s = digits[calls++ % 4], .size = sizeof(*digits) };
-
-	text_decimal(&t, n);
-	return t.s;
-}
-
-int parse_number(const char **s, uint64_t *n)
-{
-	int base = (*s)[0] == '0' && ((*s)[1] | 32) == 'x' ? 16 : 10, digit;
-	const char *start = *s += base == 16 ? 2 : 0;
-
-	for (*n = 0; ; ++*s) {
-		digit = **s - '0';
-		if (digit > 9 && base == 16)
-			digit = (**s | 32) >= 'a' ? (**s | 32) - 'a' + 10 : 16;
-		if (digit < 0 || digit >= base)
-			return *s > start;
-		if (*n > (UINT64_MAX - (unsigned)digit) / (unsigned)base)
-			return 0;
-		*n = *n * (unsigned)base + (unsigned)digit;
-	}
-}
 
 /* ---- sysfs ---- */
 
@@ -620,7 +591,7 @@ static int64_t open_again(const struct mbim *m)
 	return earlier((m->limit - now()) / 3, 5 * SECOND);
 }
 
-static int open_function(struct mbim *m)
+int mbim_open(struct mbim *m)
 {
 	int64_t limit = m->limit, again = open_again(m);
 	uint8_t head[4];
@@ -669,7 +640,7 @@ int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m))
 	m->joined = m->open == OPEN_NEVER || (m->open == OPEN_AUTO &&
 		(had || (m->sys[0] && net_is_up(m->sys))));
 	if (!m->joined)
-		code = open_function(m);
+		code = mbim_open(m);
 	if (!code)
 		code = next(m);
 	mbim_clean_up(m);
@@ -705,7 +676,7 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 		    m->open == OPEN_NEVER)
 			return fail(REFUSED, "modem refused the message: ",
 				name_of(show_function_error, error));
-		code = open_function(m);
+		code = mbim_open(m);
 		if (code)
 			return code;
 	}
@@ -718,6 +689,19 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 	if (len)
 		answer->info = window(&f.body, f.body.at, len);
 	return f.body.bad ? fail(MALFORMED, "malformed answer") : DONE;
+}
+
+int mbim_listen(struct mbim *m, uint32_t cid, int64_t limit)
+{
+	struct frame f;
+	int code;
+
+	limit = earlier(limit, m->limit);
+	while ((code = next_frame(m, &f, limit)) == DONE)
+		if (f.type == INDICATE_STATUS && take(&f.body, 16) &&
+		    take_number(&f.body, 4) == cid)
+			return DONE;
+	return code == WRITE_LOST ? TIMED_OUT : code;
 }
 
 /* ---- the device ---- */

@@ -3,6 +3,7 @@
  * The map of mbimctl: read this first.
  *
  *   main.c            the face: options, outputs, errors, exit codes, signals
+ *   jobs.c            chains of commands: up, down, wait-for...
  *   request.c         what is asked for: option text, requests, running them
  *   commands.c        what the ledger, commands.def, means; replies
  *   qmi-over-mbim.c   QMI inside MBIM; which device, and the marker, what
@@ -154,11 +155,12 @@ static inline void text_list(struct text *t, const char *const *list)
 #define LIST_OF(...)		((const char *const[]){ __VA_ARGS__, NULL })
 #define text_join(t, ...)	text_list(t, LIST_OF(__VA_ARGS__))
 
-/* A name up to a NUL or '=', with - for _, as options and words are spelt. */
+/* A name up to a NUL or '=' as options and words are spelt: small, - for _. */
 static inline void text_dashed(struct text *t, const char *s)
 {
 	for (; *s && *s != '='; s++)
-		text_char(t, *s == '_' ? '-' : *s);
+		text_char(t, *s == '_' ? '-' :
+			*s >= 'A' && *s <= 'Z' ? (char)(*s | 32) : *s);
 }
 
 static inline void text_hex(struct text *t, uint64_t n, int digits)
@@ -188,13 +190,13 @@ static inline size_t span(const char *s, char c)
 }
 
 /* A number as text, which holds until the fourth call after. */
-const char *decimal(uint64_t n);			/* mbim.c */
+const char *decimal(uint64_t n);		/* qmi-over-mbim.c */
 
 /*
  * Read a number, decimal or 0x…; *s moves behind it. False when there is none
  * or it does not fit in 64 bits.
  */
-int parse_number(const char **s, uint64_t *n);		/* mbim.c */
+int parse_number(const char **s, uint64_t *n);	/* qmi-over-mbim.c */
 
 /* ---- sysfs: mbim.c ---- */
 
@@ -216,6 +218,9 @@ void sys_each(const char *dir, void (*each)(const char *name, void *arg),
 
 /* The network interface of a port, as USB and as WWAN devices have it. */
 void sys_net(struct text *t, const char *port);
+
+/* The USB or PCI ids of a port's device, as 1199:9079. */
+void sys_ids(struct text *t, const char *port);	/* qmi-over-mbim.c */
 
 /* ---- the device and the MBIM session: mbim.c ---- */
 
@@ -281,6 +286,9 @@ int64_t now(void);
 int mbim_with_device(struct mbim *m, int (*next)(struct mbim *m));
 int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m));
 
+/* OPEN, which ends sessions: for a function that is silent. */
+int mbim_open(struct mbim *m);
+
 /* CLOSE, under the deadline: the only thing that a run may have to do. */
 int mbim_close(struct mbim *m);
 
@@ -300,6 +308,12 @@ struct mbim_answer {
 int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 	enum mbim_operation operation, const uint8_t *info, size_t len,
 	struct mbim_answer *answer);
+
+/*
+ * Wait for an indication of this CID, of whatever service, until limit or the
+ * deadline; TIMED_OUT, which is not recorded as a failure, when none came.
+ */
+int mbim_listen(struct mbim *m, uint32_t cid, int64_t limit);
 
 /*
  * Record the failure that a status means, with more to be said of it; code is
@@ -348,9 +362,6 @@ struct qmux {
 
 /* Returns false when no QMUX frame begins there. */
 int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q);
-
-/* The length of the MBIM or QMUX frame that begins here; 0 if none does. */
-size_t frame_length(const uint8_t *p, size_t len);
 
 /* The first TLV of a type; false when there is none. */
 int qmi_tlv(struct reader tlvs, uint8_t type, struct reader *value);
@@ -405,10 +416,11 @@ int parse_text(const char *s, int wide, uint8_t *to, size_t max);
 int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max);
 
 /*
- * The same of a whole line that somebody pasted: what quotes it is passed, and
- * what a log has before "data =".
+ * Find the frames in hex that somebody pasted into a file; - is standard input.
+ * A frame may have several lines, which may be quoted, or of a log.
  */
-int parse_pasted(const char *line, uint8_t *bytes, size_t max);
+int read_pasted(const char *name,
+	void (*each)(const uint8_t *frame, size_t len));
 
 /* A UUID up to a NUL or blank; false when it is none. */
 int parse_uuid(const char *s, uint8_t uuid[16]);
@@ -457,6 +469,7 @@ enum op {
 	OP_SLOW, OP_LOCK, OP_FLAGS,
 	OP_REQUIRED = OP_FLAGS, OP_VALUE, OP_SECRET, OP_PERSONAL,
 	OP_EFFECT, OP_CAUSE, OP_HANDLE, OP_KEEP, OP_DROP,
+	OP_RISKY,
 	OPS,
 	OP_HELPED = 128		/* a help text follows the name */
 };
@@ -547,7 +560,15 @@ const char *table_of(int show);
 
 /* ---- commands, and what is told of them: commands.c ---- */
 
-enum kind_of { KIND_QUERY, KIND_SET, KIND_QMI, KIND_RAW_MBIM, KIND_RAW_QMI };
+enum kind_of {
+	KIND_QUERY, KIND_SET, KIND_QMI, KIND_JOB, KIND_RAW_MBIM, KIND_RAW_QMI
+};
+
+/* The ids of those in jobs.c. */
+enum job {
+	job_up, job_ensure_connected, job_down, job_wait_for,
+	job_verify_connection, job_fcc_unlock
+};
 
 struct command {
 	uint32_t names;			/* where its own begin */
@@ -631,6 +652,9 @@ struct call {
 	const struct command *command;
 	struct option *options;
 	size_t n_options;
+	/* of a job's, its name and what it says before the reply; or NULL */
+	const char *title;
+	void (*preface)(void);
 };
 
 /* Has the command an option of this name? "" is its own value. */
@@ -646,14 +670,52 @@ struct option_help {
 void command_options(const struct command *c,
 	void (*told)(const struct option_help *help));
 
+/* A command and its options, for people. */
+void command_help(struct text *t, const struct command *c);
+
+/* Fetch the secrets of a call from where they are. */
+int command_secrets(const struct call *call);
+
 /* Check a call: encode its request and throw it away. */
 int command_check(const struct call *call);
+
+/* What an option says, or else its default; "" and 0 when there is none. */
+const char *call_text(const struct call *call, const char *name);
+uint64_t call_number(const struct call *call, const char *name);
 
 /* Send it, and give its reply to out_…. */
 int command_run(struct mbim *m, const struct call *call);
 
+/*
+ * What a reply says, kept in place of being printed: forget it, keep a value;
+ * get that of a name, or the nth of a list's, or "".
+ */
+void record_clear(void);
+void record_value(const char *name, const char *s, size_t len);
+const char *said(const char *name);
+const char *said_nth(const char *name, size_t n);
+
 /* Tell a reply in which nothing came. */
 void command_blank(const struct command *c);
+
+/* ---- jobs: jobs.c ---- */
+
+struct job_settings {
+	int force;			/* --force: the PIN, with few tries */
+	const char *metric;		/* of routes, or NULL */
+};
+
+extern struct job_settings job_settings;
+
+/* Check a job's options, those for its commands too; do it. */
+int job_check(const struct call *call);
+int job_run(struct mbim *m, const struct call *call);
+
+/* Tell of a job that nothing came. */
+void job_blank(const struct command *c);
+
+/* The IP configuration that was said, as commands of ip(8); maybe nothing. */
+void text_ip_commands(struct text *t, const char *net);
 
 /* ==== what main.c supplies to all ==== */
 
@@ -708,6 +770,9 @@ void out_mask(const uint8_t *bytes, size_t len);
 void out_begin(const char *name);
 void out_end(void);
 void out_mute(int mute);
+
+/* Replies are kept by record_value() in place of being printed. */
+void out_record(int on);
 
 /* A line on stderr. */
 void warn_list(const char *const *text);

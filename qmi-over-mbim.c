@@ -34,6 +34,19 @@ static void text_id(struct text *t, const char *file)
 	text_add(t, id + (strncmp(id, "0x", 2) ? 0 : 2));
 }
 
+void sys_ids(struct text *t, const char *sys)
+{
+	text_id(t, sys_path(sys, "/device/../idVendor"));
+	if (t->len) {
+		text_char(t, ':');
+		text_id(t, sys_path(sys, "/device/../idProduct"));
+		return;
+	}
+	text_id(t, sys_path(sys, "/device/device/vendor"));
+	text_add(t, t->len ? ":" : "");
+	text_id(t, sys_path(sys, "/device/device/device"));
+}
+
 static void look_at_port(const char *name, void *arg)
 {
 	struct search *search = arg;
@@ -53,9 +66,7 @@ static void look_at_port(const char *name, void *arg)
 	text_add(&bus, sys_link(sys_path(sys, usb ? "/device" : device)));
 	if (usb)			/* an interface: 1-1.2:1.0 */
 		port.bus[span(port.bus, ':')] = '\0';
-	text_id(&ids, sys_path(sys, device, usb ? "/idVendor" : "/vendor"));
-	text_add(&ids, ids.len ? ":" : "");
-	text_id(&ids, sys_path(sys, device, usb ? "/idProduct" : "/device"));
+	sys_ids(&ids, sys);
 	search->each(&port);
 }
 
@@ -270,7 +281,7 @@ int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q)
 	return !r.bad && end <= len && r.at + size == end;
 }
 
-size_t frame_length(const uint8_t *p, size_t len)
+static size_t frame_length(const uint8_t *p, size_t len)
 {
 	struct reader r = { p, len, 0, 0 };
 	uint64_t type = take_number(&r, 4), size = take_number(&r, 4);
@@ -677,7 +688,11 @@ int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max)
 	return (int)n;
 }
 
-int parse_pasted(const char *line, uint8_t *bytes, size_t max)
+/*
+ * The same as parse_hex() of a whole line that somebody pasted: what quotes it
+ * is passed, and what a log has before "data =".
+ */
+static int parse_pasted(const char *line, uint8_t *bytes, size_t max)
 {
 	while (*line && strchr("><| \t", *line))
 		line++;
@@ -690,6 +705,62 @@ int parse_pasted(const char *line, uint8_t *bytes, size_t max)
 	return parse_hex(line, line + strlen(line), bytes, max);
 }
 
+/* Lines beyond this are taken in pieces; of whole bytes, if they are regular */
+enum { LINE = MBIM_REPLY_MAX * 3 };
+
+/* Of what was pasted: the rest of a frame, and all that a line can add. */
+static uint8_t pasted[MBIM_REPLY_MAX + LINE / 2];
+static size_t pasted_len;
+
+/*
+ * A line of what was pasted: if it is nothing but hex, more of a frame, else
+ * something in between.
+ */
+static void take_line(const char *line,
+	void (*each)(const uint8_t *frame, size_t len))
+{
+	size_t at = 0, len;
+	int n = parse_pasted(line, pasted + pasted_len,
+		sizeof(pasted) - pasted_len);
+
+	if (n == 0)
+		return;
+	pasted_len = n < 0 ? 0 : pasted_len + (size_t)n;
+	while ((len = frame_length(pasted + at, pasted_len - at)) &&
+	       len <= pasted_len - at) {
+		each(pasted + at, len);
+		at += len;
+	}
+	pasted_len -= at;
+	memmove(pasted, pasted + at, pasted_len);
+	if (!len && pasted_len >= 8)
+		pasted_len = 0;		/* no frame begins there */
+}
+
+int read_pasted(const char *name,
+	void (*each)(const uint8_t *frame, size_t len))
+{
+	static char line[LINE + 1];
+	char part[4096];
+	struct text t = TEXT(line);
+	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return fail(USAGE, name, ": ", errno_text());
+	while ((n = read(fd, part, sizeof(part))) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			if (part[i] == '\n' || t.len == LINE) {
+				take_line(line, each);
+				t = (struct text)TEXT(line);
+			}
+			if (part[i] != '\n')
+				text_char(&t, part[i]);
+		}
+	take_line(line, each);
+	return DONE;
+}
+
 int parse_uuid(const char *s, uint8_t uuid[16])
 {
 	for (int i = 0; i < 16; i++, s += 2)
@@ -698,7 +769,35 @@ int parse_uuid(const char *s, uint8_t uuid[16])
 	return !*s || *s == ' ';
 }
 
-/* ---- the words of a value table ---- */
+/* ---- numbers, and the words of a value table ---- */
+
+const char *decimal(uint64_t n)
+{
+	static char digits[4][24];
+	static unsigned calls;
+	char *s = digits[calls++ % 4];
+	struct text t = { .s = s, .size = sizeof(digits[0]) };
+
+	text_decimal(&t, n);
+	return t.s;
+}
+
+int parse_number(const char **s, uint64_t *n)
+{
+	int base = (*s)[0] == '0' && ((*s)[1] | 32) == 'x' ? 16 : 10, digit;
+	const char *start = *s += base == 16 ? 2 : 0;
+
+	for (*n = 0; ; ++*s) {
+		digit = **s - '0';
+		if (digit > 9 && base == 16)
+			digit = (**s | 32) >= 'a' ? (**s | 32) - 'a' + 10 : 16;
+		if (digit < 0 || digit >= base)
+			return *s > start;
+		if (*n > (UINT64_MAX - (unsigned)digit) / (unsigned)base)
+			return 0;
+		*n = *n * (unsigned)base + (unsigned)digit;
+	}
+}
 
 static int64_t parse_signed(const char **s)
 {

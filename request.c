@@ -500,15 +500,46 @@ static int encode(struct encoder *e, const struct call *call, int version,
 		fail(USAGE, "the request is too long") : code;
 }
 
-int command_has_option(const struct command *c, const char *name)
+/* The item that has an option's name. */
+static int find_item(const struct command *c, const char *name, struct item *it)
 {
 	struct cursor options = head_of(c)->request;
-	struct item it;
 
-	while (next_option(&options, &it))
-		if (names_item(name, &it))
+	while (next_option(&options, it))
+		if (names_item(name, it))
 			return 1;
 	return 0;
+}
+
+int command_has_option(const struct command *c, const char *name)
+{
+	struct item it;
+
+	return find_item(c, name, &it);
+}
+
+const char *call_text(const struct call *call, const char *name)
+{
+	struct encoder e = { .options = call->options,
+		.n_options = call->n_options };
+	struct item it;
+	struct option *o;
+
+	if (!find_item(call->command, name, &it))
+		return "";
+	o = find_option(&e, &it, 0);
+	return o ? o->value : it.fallback ? it.fallback : "";
+}
+
+uint64_t call_number(const struct call *call, const char *name)
+{
+	uint64_t n = 0;
+	int minus;
+	struct item it;
+
+	if (find_item(call->command, name, &it))
+		parse_value(it.show, call_text(call, name), &n, &minus);
+	return n;
 }
 
 /* A secret may be in a file, or come from standard input. */
@@ -539,9 +570,8 @@ static int read_secret(struct option *o)
 		bad_option(o->name, "there is a NUL in its file");
 }
 
-int command_check(const struct call *call)
+int command_secrets(const struct call *call)
 {
-	struct encoder e;
 	struct item it;
 	int code = DONE;
 
@@ -556,13 +586,59 @@ int command_check(const struct call *call)
 				break;
 			}
 	}
-	return code ? code : encode(&e, call, 0, NULL);
+	return code;
+}
+
+int command_check(const struct call *call)
+{
+	struct encoder e;
+
+	return encode(&e, call, 0, NULL);
+}
+
+/* ---- what a reply says, kept ---- */
+
+static char record_bytes[4096];		/* name, value, name, value... */
+static struct text record = { record_bytes, 0, sizeof(record_bytes), NULL };
+
+void record_clear(void)
+{
+	record.len = 0;
+}
+
+void record_value(const char *name, const char *s, size_t len)
+{
+	if (record.size - record.len < strlen(name) + len + 3)
+		return;
+	text_put(&record, name, strlen(name) + 1);
+	text_put(&record, s, len);
+	text_char(&record, '\0');
+}
+
+const char *said_nth(const char *name, size_t n)
+{
+	const char *p = record_bytes, *end = p + record.len;
+
+	while (p < end) {
+		const char *value = p + strlen(p) + 1;
+
+		if (!strcmp(p, name) && !n--)
+			return value;
+		p = value + strlen(value) + 1;
+	}
+	return "";
+}
+
+const char *said(const char *name)
+{
+	return said_nth(name, 0);
 }
 
 /* ---- one command under way ---- */
 
 /* One command under way: what was asked, and what came. */
 struct run {
+	const struct call *call;
 	const struct command *command;	/* as given; and whose reply it is */
 	const struct command *replies;
 	struct head head;
@@ -588,7 +664,9 @@ static int print_reply(struct run *r)
 				"the modem said yes, but it stayed off") :
 			fail(NOT_REACHED,
 				"the modem said yes, but nothing changed");
-	out_begin(r->head.name);
+	out_begin(r->call->title ? r->call->title : r->head.name);
+	if (r->call->preface)
+		r->call->preface();
 	tell(&(struct decoder){ 0 }, r->replies, OP_REPLY, r->version,
 		r->is_qmi, r->reply);
 	out_end();
@@ -703,7 +781,7 @@ static int send_qmi(struct mbim *m, struct run *r, const struct encoder *e)
 int command_run(struct mbim *m, const struct call *call)
 {
 	const struct command *c = call->command;
-	struct run r = { .command = c, .replies = c, .head = *head_of(c),
+	struct run r = { .call = call, .command = c, .replies = c, .head = *head_of(c),
 		.version = m->mark.version,
 		.is_qmi = c->kind == KIND_QMI || c->kind == KIND_RAW_QMI };
 	struct encoder e;
@@ -728,6 +806,22 @@ int command_run(struct mbim *m, const struct call *call)
 
 /* ---- help ---- */
 
+/* What is to be said of an option. */
+static struct option_help describe(const struct item *it)
+{
+	struct cursor inner = it->inner;
+	struct item element = *it;
+	struct option_help h = { it->name, it->also, it->help, it->fallback,
+		NULL, (it->flags & FLAG(OP_VALUE)) != 0,
+		(it->flags & FLAG(OP_REQUIRED)) != 0 };
+
+	if (it->kind->has & ITEMS)
+		next_item(&inner, &element);
+	if (element.show >= SHOW_TABLES)
+		h.words = table_of(element.show);
+	return h;
+}
+
 void command_options(const struct command *c,
 	void (*told)(const struct option_help *help))
 {
@@ -735,16 +829,44 @@ void command_options(const struct command *c,
 	struct item it;
 
 	while (next_option(&options, &it)) {
-		struct cursor inner = it.inner;
-		struct item element = it;
-		struct option_help h = { it.name, it.also, it.help, it.fallback,
-			NULL, (it.flags & FLAG(OP_VALUE)) != 0,
-			(it.flags & FLAG(OP_REQUIRED)) != 0 };
+		struct option_help h = describe(&it);
 
-		if (it.kind->has & ITEMS)
-			next_item(&inner, &element);
-		if (element.show >= SHOW_TABLES)
-			h.words = table_of(element.show);
 		told(&h);
+	}
+}
+
+static void text_words(struct text *t, const char *table)
+{
+	const char *p = table + (*table == '|'), *word;
+	uint64_t n;
+
+	for (int any = 0; (word = next_word(&p, &n)); any = 1) {
+		text_add(t, any ? ", " : "        ");
+		text_dashed(t, word);
+	}
+	text_add(t, *table == '|' ? " (a comma list)\n" : "\n");
+}
+
+void command_help(struct text *t, const struct command *c)
+{
+	struct cursor options = head_of(c)->request;
+	struct item it;
+
+	text_add(t, "--");
+	text_dashed(t, head_of(c)->name);
+	text_join(t, ": ", head_of(c)->help, "\n");
+	while (next_option(&options, &it)) {
+		struct option_help h = describe(&it);
+
+		text_add(t, h.is_value ? "  (its value) --" : "  --");
+		text_dashed(t, h.name);
+		text_add(t, h.also ? ", --" : "");
+		text_dashed(t, h.also ? h.also : "");
+		text_join(t, "  ", h.help, h.is_required ? "; needed" : "",
+			h.fallback ? "; default " : "");
+		text_dashed(t, h.fallback ? h.fallback : "");
+		text_char(t, '\n');
+		if (h.words && *h.words != '*')
+			text_words(t, h.words);
 	}
 }

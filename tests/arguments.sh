@@ -81,9 +81,14 @@ options()
 	# required
 	usage 'pin' --enter-pin
 	usage 'new-pin\|new pin' --change-pin --pin 1234
-	usage 'puk' --unblock-pin --new-pin 1234
+	# an error is told in the output that comes after it, too
+	run 2 --nonsense -o ip
+	same "-o ip after an error" 'exit 2' "$(cat "$work/out")"
+	run 2 --nonsense 1 -s
+	like out "^mbim_exit='2'\$"
+	usage 'puk' --yes --unblock-pin --new-pin 1234
 	usage '' --set-home-provider
-	usage '' --dms-swi-set-usb-composition
+	usage '' --yes --dms-swi-set-usb-composition
 	# the second command is looked at before the first is sent
 	usage 'set-radio-state' --get-radio-state --set-radio-state maybe
 	usage 'new-pin\|new pin' --get-radio-state --change-pin --pin 1
@@ -187,9 +192,9 @@ values()
 	for n in 4294967296 -1 1x '' ' 1' 1.5 0x 0x100000000 ++1 1, 99999999999999999999; do
 		usage 'session-id\|session id' --get-connect --session-id "$n"
 	done
-	usage '' --dms-swi-set-usb-composition 256
-	usage '' --dms-swi-set-usb-composition -1
-	usage '' --dms-swi-set-usb-composition 0x100
+	usage '' --yes --dms-swi-set-usb-composition 256
+	usage '' --yes --dms-swi-set-usb-composition -1
+	usage '' --yes --dms-swi-set-usb-composition 0x100
 	# twice the threshold is on the wire: it must be even, and fit
 	usage '' --set-signal-state --rssi-threshold x
 	usage '' --set-signal-state --rssi-threshold 5000000000000
@@ -224,7 +229,7 @@ values()
 	modem_start
 	run 0 --get-connect --session-id 7
 	run 1 --get-connect --session-id 4294967295
-	run 1 --dms-swi-set-usb-composition 255
+	run 1 --yes --dms-swi-set-usb-composition 255
 	run 0 --set-provisioned-contexts --context-id 1 \
 		--apn "$(printf '%0100d' 0)"
 	run 0 --set-signal-state --signal-strength-interval 4294967295

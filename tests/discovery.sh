@@ -285,5 +285,34 @@ size()
 	done
 }
 
-together none one pcie several joining replugged size
+# A kernel with CONFIG_WWAN=y gives a USB modem both nodes: they are one modem.
+# The WWAN port has its USB device, and so its descriptors, a level higher up.
+both_nodes()
+{
+	new_root
+	usb_modem cdc-wdm0 cdc_mbim 1-3 wwan0 0x1002
+	mkdir -p "$interface/wwan/wwan0/wwan0mbim0"
+	echo MBIM >"$interface/wwan/wwan0/wwan0mbim0/type"
+	ln -s ../../wwan0 "$interface/wwan/wwan0/wwan0mbim0/device"
+	ln -s ../../../1-3:1.0 "$interface/wwan/wwan0/device"
+	ln -s "../../devices/pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/wwan\
+/wwan0/wwan0mbim0" "$root/sys/class/wwan/wwan0mbim0"
+	printf '\014\044\033\000\001\000\002\020\200\334\005\040' \
+		>"$device/descriptors"
+	plain 0 -j --list
+	like out '"device":"[^"]*wwan0mbim0"'
+	like out '"device":"[^"]*cdc-wdm0"'
+	terminal_at cdc-wdm0 usbmisc
+	plain 0 --get-radio-state
+	plain 0 -d wwan0 --get-radio-state
+	plain 0 -d 1-3 --get-radio-state
+	modem_stop
+	terminal_at wwan0mbim0 wwan
+	plain 0 -d wwan0mbim0 --get-radio-state
+	same "MaxControlTransfer" 00020000 "$(sed -n \
+		's/^> 0100000010000000........//p' "$log")"
+	modem_stop
+}
+
+together none one pcie several joining replugged size both_nodes
 finish

@@ -38,6 +38,19 @@ static const char man_exits[] =
 	".TP\nMBIMCTL_ROOT\na directory in which /sys and /dev are looked for\n"
 	".SH SEE ALSO\nmbimcli(1), qmicli(1)\n";
 
+static void man_words(const char *table)
+{
+	const char *p = table + (*table == '|'), *word;
+	uint64_t n;
+
+	put(".br\n");
+	for (int any = 0; (word = next_word(&p, &n)); any = 1) {
+		put(any ? ", " : "");
+		text_dashed(&out, word);
+	}
+	put(*table == '|' ? " (a comma list)\n" : "\n");
+}
+
 static void man_option(const struct option_help *h)
 {
 	put(".TP\n\\fB\\-\\-");
@@ -51,7 +64,7 @@ static void man_option(const struct option_help *h)
 	text_dashed(&out, h->fallback ? h->fallback : "");
 	put("\n");
 	if (h->words && *h->words != '*')
-		print_words(h->words);
+		man_words(h->words);
 }
 
 static void man_command(const char *name, const char *help)

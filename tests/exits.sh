@@ -149,35 +149,6 @@ five()
 	lines err 1
 }
 
-# A program beside which mbimctl shall not work, in a network of its own.
-proxy_source()
-{
-	cat <<'END'
-#define _GNU_SOURCE
-#include <sched.h>
-#include <stddef.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-int main(int argc, char **argv)
-{
-	struct sockaddr_un a = { AF_UNIX, "\0mbim-proxy" };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	if (argc < 2 || (unshare(CLONE_NEWNET) &&
-			 unshare(CLONE_NEWUSER | CLONE_NEWNET)))
-		return 99;
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (bind(fd, (struct sockaddr *)&a,
-		 offsetof(struct sockaddr_un, sun_path) + 11) || listen(fd, 8))
-		return 99;
-	execvp(argv[1], argv + 1);
-	return 99;
-}
-END
-}
-
 six()
 {
 	modem_pty silent=cmd
@@ -193,9 +164,7 @@ six()
 	wait $holder
 	modem_stop opens='*'
 
-	proxy_source >"$work/proxy.c"
-	helper proxy "$work/proxy.c"
-	if ! "$tmp/proxy" true 2>/dev/null; then
+	if ! proxy_helper; then
 		skip "no network namespace: mbim-proxy cannot be feigned"
 		return
 	fi
@@ -275,7 +244,7 @@ nine()
 ten()
 {
 	modem_start fcc=1
-	refused 10 'set-radio-state: .*OperationNotAllowed (28).*--dms-set-fcc-authentication' \
+	refused 10 'set-radio-state: .*OperationNotAllowed (28).*--fcc-unlock' \
 		--set-radio-state on
 	refused 10 '(60)' --dms-set-operating-mode online
 	run 0 --set-radio-state off
@@ -287,7 +256,7 @@ ten()
 	modem_stop radio=1 fcc_locked=0
 	# success is what the modem said, but the radio is off
 	modem_start fcc=2
-	refused 10 '--dms-set-fcc-authentication' --set-radio-state on
+	refused 10 '--fcc-unlock' --set-radio-state on
 	modem_stop radio=0
 }
 

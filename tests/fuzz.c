@@ -188,6 +188,7 @@ static void note(const char *name, int kind);
 	(note(name, 0), out_number(name, n, minus))
 #include "../commands.c"
 #include "../request.c"
+#include "../jobs.c"
 #undef out_value
 #undef out_open
 #undef out_number

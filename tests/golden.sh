@@ -171,7 +171,7 @@ layouts()
 		--change-pin --pin 1234 --new-pin 56789
 	sends 4 1 "$(tight 0b000000 $z 18000000 10000000 28000000 08000000 \
 		31003200330034003500360037003800 3400330032003100)" \
-		--unblock-pin --puk 12345678 --new-pin 4321
+		--yes --unblock-pin --puk 12345678 --new-pin 4321
 	sends 8 0 00000000 --get-visible-providers
 	sends 8 0 01000000 --get-visible-providers --action restricted-scan
 	sends 9 1 "$(tight $z $z $z $z)" --register

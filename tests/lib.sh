@@ -16,6 +16,9 @@
 #					key=value is expected instead; key=* is
 #					whatever it likes
 #	together FUNCTION...		run functions at once
+#	program_in DIRECTORY		the program as `mbimctl', for PATH
+#	plug_in ROOT VID:PID		a /sys and /dev with a modem on USB
+#	proxy_helper			$tmp/proxy; fails where it cannot be
 #	skip REASON			something cannot be tested here
 #	finish				the closing line, and the exit status
 #
@@ -298,6 +301,44 @@ within() # MS of plain time
 	fi
 }
 
+# The program as `mbimctl' in a directory for PATH, without its runner.
+program_in() # DIRECTORY
+{
+	runner=${MBIMCTL% *}
+	[ "$runner" != "$MBIMCTL" ] || runner=
+	program=${MBIMCTL##* }
+	program=$(cd "$(dirname "$program")" && pwd)/${program##*/}
+	mkdir -p "$1"
+	cat >"$1/mbimctl" <<END
+#!/bin/sh
+exec $runner $program "\$@"
+END
+	chmod +x "$1/mbimctl"
+}
+
+# What the kernel shows of a modem on USB: a tree for MBIMCTL_ROOT, in which the
+# modem's device is to be dev/cdc-wdm0. The flags of its interface: $root/flags.
+plug_in() # ROOT VID:PID
+{
+	usb=$1/sys/devices/usb1/1-1.2
+	mkdir -p "$usb/1-1.2:1.12/net/wwan0" "$usb/power" \
+		"$usb/1-1.2:1.12/usbmisc/cdc-wdm0" "$1/dev" \
+		"$1/sys/bus/usb/drivers/cdc_mbim" "$1/sys/class/net" \
+		"$1/sys/class/usbmisc"
+	echo "${2%:*}" >"$usb/idVendor"
+	echo "${2#*:}" >"$usb/idProduct"
+	echo 7 >"$usb/devnum"
+	echo auto >"$usb/power/control"
+	echo 0x1002 >"$1/flags"
+	ln -s "$1/flags" "$usb/1-1.2:1.12/net/wwan0/flags"
+	ln -s ../../../../bus/usb/drivers/cdc_mbim "$usb/1-1.2:1.12/driver"
+	ln -s ../../../1-1.2:1.12 "$usb/1-1.2:1.12/usbmisc/cdc-wdm0/device"
+	ln -s ../../devices/usb1/1-1.2/1-1.2:1.12/usbmisc/cdc-wdm0 \
+		"$1/sys/class/usbmisc/cdc-wdm0"
+	ln -s ../../devices/usb1/1-1.2/1-1.2:1.12/net/wwan0 \
+		"$1/sys/class/net/wwan0"
+}
+
 # Helpers in C, built once a script.
 helper() # NAME SOURCE
 {
@@ -305,4 +346,40 @@ helper() # NAME SOURCE
 		what="building $2"
 		fail "$(cat "$tmp/cc")"
 	fi
+}
+
+# $tmp/proxy COMMAND...: beside a feigned mbim-proxy, in a network of its own.
+proxy_source()
+{
+	cat <<'END'
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_un a = { AF_UNIX, "\0mbim-proxy" };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (argc < 2 || (unshare(CLONE_NEWNET) &&
+			 unshare(CLONE_NEWUSER | CLONE_NEWNET)))
+		return 99;
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (bind(fd, (struct sockaddr *)&a,
+		 offsetof(struct sockaddr_un, sun_path) + 11) || listen(fd, 8))
+		return 99;
+	execvp(argv[1], argv + 1);
+	return 99;
+}
+END
+}
+
+proxy_helper()
+{
+	proxy_source >"$tmp/proxy.c"
+	helper proxy "$tmp/proxy.c"
+	"$tmp/proxy" true 2>/dev/null
 }

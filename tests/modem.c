@@ -12,6 +12,7 @@
  * -p  make a pseudo-terminal in raw mode and let LINK point to it
  * -l  log each frame on a line: "> HEX" to the modem, "< HEX" from it
  * -r  write the report there at SIGTERM, SIGINT (and end) or SIGUSR1 (go on)
+ *     SIGUSR2 makes the modem start anew, as after a crash of its own
  * -1  end when the first socket client has gone
  * It prints "ready" on stdout when clients may come.  State outlives clients.
  *
@@ -28,17 +29,23 @@
  *	radio=0|1	software radio state at start (1, with fcc 0)
  *	fcc=1		FCC lock: radio on is refused with status 28, QMI 60
  *	fcc=2		the same, but MBIM says success and the radio stays off
+ *	fcc=3		like 1, and what unlocks says success and does nothing;
+ *			fcc=4: like 2, and the same
  *	quectel=1	has the Quectel radio state service too
+ *	foxconn=1	a Foxconn, its FCC lock wants the hash; 2: firmware that
+ *			takes a zero instead, 3: and tells no versions
  *	dss=1		has the service for device service streams
  *	sim=ready|absent|bad|notinit	and simdelay=MS before it is ready
  *	pin=DIGITS	PIN1 is enabled and not yet entered; puk=12345678
  *	attempts=3	tries left; then PUK1.  pin2=1: PIN2 is asked afterwards
+ *	noattempts=1	nobody is told how many tries are left
  *	regdelay=MS	time to register; regwait=0: the set does not wait
  *	deny=CAUSE	registration is denied with this cause
- *	roam=1		registers as roaming
+ *	roam=1		registers as roaming; 2: with a partner
  *	operator=@FILE	provider name, raw UTF-16LE; opertext=UTF-8 text
  *	autoattach=1	packet service attaches with registration
  *	attachdelay=MS connectdelay=MS scandelay=MS
+ *	attacherror=CAUSE  ATTACH fails: status 2 with a buffer, cause in it
  *	apn=NAME	other access strings fail with cause 27
  *	nwerror=CAUSE	CONNECT fails: status 2 with a buffer, cause in it
  *	iptype=N	every session gets this address family
@@ -54,7 +61,7 @@
  * FAULTS.  STEP is open close cmd qmi alloc release, a CID (cid12 sms2 ext15)
  * or a number: the n-th message from the host, 1 first.  `cmd' is any
  * command that is not QMI, `qmi' any QMI message but those of CTL.
- *	silent=STEP		never answered
+ *	silent=STEP[:N]		never answered, or only not the first N times
  *	delay=MS late=STEP:MS	before every answer; before that one
  *	drip=MS			pty: a byte each MS; socket: 7 bytes a packet
  *	frag=N			fragments of N bytes at most
@@ -66,6 +73,7 @@
  *	garbage=STEP[:N]	N (40) random bytes before it; seed=N
  *	zero=STEP		an empty packet before it (socket)
  *	ind=N stale=N		N indications, N foreign answers before each
+ *	quiet=1			no change of state is indicated
  *	flood=1			an indication each 2 ms, commands unanswered
  *	hangup=STEP		unplugged (and reset) instead of an answer
  *	busy=N openfail=N:STATUS	for the first N OPENs
@@ -129,7 +137,7 @@ enum status {					/* MBIM 1.0 §9.4.5 */
 #define PENDING		0xffffffffu	/* somebody will complete() it later */
 
 enum { BASIC, SMS, QMI, EXT, QUECTEL, DSS, SERVICES };
-enum { DEREGISTERED = 1, SEARCHING, HOME, ROAMING, DENIED = 6 };
+enum { DEREGISTERED = 1, SEARCHING, HOME, ROAMING, PARTNER, DENIED };
 
 static const struct { unsigned char uuid[16]; unsigned cids; }
 services[SERVICES] = {			/* cids: a bit for each */
@@ -243,7 +251,8 @@ static struct {
 	long rssi, wobble, ex, mbimex, opened, session, client, clients, usb;
 	long delay, drip, frag, fragswap, fragmiss, reorder, seed, ind, stale;
 	long flood, busy, maxtransfer, notopened, badqmi, rejectsub;
-	long neverclose, flush, wdm, behind, dss;
+	long neverclose, flush, wdm, behind, dss, foxconn, noattempts;
+	long attacherror, quiet;
 	const char *sim, *pin, *puk, *apn, *opertext, *operator;
 } opt = {
 	.hwradio = 1, .radio = -1, .attempts = 3, .regwait = 1, .rssi = 21,
@@ -269,7 +278,8 @@ options[] = {
 	NUMBER(reorder), NUMBER(seed), NUMBER(ind), NUMBER(stale),
 	NUMBER(flood), NUMBER(busy), NUMBER(maxtransfer), NUMBER(notopened),
 	NUMBER(badqmi), NUMBER(rejectsub), NUMBER(neverclose), NUMBER(flush),
-	NUMBER(wdm), NUMBER(behind), NUMBER(dss),
+	NUMBER(wdm), NUMBER(behind), NUMBER(dss), NUMBER(foxconn),
+	NUMBER(noattempts), NUMBER(attacherror), NUMBER(quiet),
 };
 
 /* ---- requests, commands, and the faults planned for them ------------- */
@@ -372,7 +382,7 @@ static int meets(const struct planned *p, const struct request *rq)
 	}
 }
 
-static const struct planned *planned(enum fault fault, const struct request *rq)
+static struct planned *planned(enum fault fault, const struct request *rq)
 {
 	unsigned i;
 
@@ -786,7 +796,7 @@ static void notify(int service, unsigned cid, show *what, unsigned arg,
 /* A state has changed: say so to a host that wants to hear it. */
 static void indicate(int service, unsigned cid, show *what, unsigned arg)
 {
-	if (m.opened && m.subscribed[service] >> cid & 1)
+	if (m.opened && m.subscribed[service] >> cid & 1 && !opt.quiet)
 		notify(service, cid, what, arg, now);
 }
 
@@ -872,6 +882,13 @@ static void before_answer(const struct request *rq, long long due)
 		notify(BASIC, 11, show_signal, 0, due);
 }
 
+static int is_silenced(const struct request *rq)
+{
+	struct planned *p = planned(SILENT, rq);
+
+	return p && (!*p->text || p->arg-- > 0);
+}
+
 /* Every answer goes through here, with all that is planned for it. */
 static void answer(const struct request *rq, unsigned char *p, size_t len)
 {
@@ -888,7 +905,7 @@ static void answer(const struct request *rq, unsigned char *p, size_t len)
 			f->hangup = 1;
 		return;
 	}
-	if (planned(SILENT, rq) || (opt.neverclose && rq->type == CLOSE) ||
+	if (is_silenced(rq) || (opt.neverclose && rq->type == CLOSE) ||
 	    (opt.flood && rq->type == COMMAND)) {
 		waiting[find_waiting(rq->tid)].silent = 1;
 		return;
@@ -1121,12 +1138,17 @@ static unsigned ask_ready(struct request *rq)
 	return SUCCESS;
 }
 
+static unsigned tries_told(unsigned tries)
+{
+	return opt.noattempts ? 0xffffffff : tries;
+}
+
 static void show_pin(struct build *b)
 {
-	if (m.pin_enabled && !m.pin_tries)
-		fields(b, 0, "uuu", 11, 1, m.puk_tries);	/* PUK1 */
+	if (m.pin_enabled && !m.pin_tries)		/* PUK1, PIN1 */
+		fields(b, 0, "uuu", 11, 1, tries_told(m.puk_tries));
 	else if (pin_locked())
-		fields(b, 0, "uuu", 2, 1, m.pin_tries);		/* PIN1 */
+		fields(b, 0, "uuu", 2, 1, tries_told(m.pin_tries));
 	else if (opt.pin2)		/* no obstacle, but they say it */
 		fields(b, 0, "uuu", 3, 1, 3);
 	else
@@ -1150,7 +1172,7 @@ static void show_radio(struct build *b)
 
 static int registered(void)
 {
-	return m.reg == HOME || m.reg == ROAMING;
+	return m.reg == HOME || m.reg == ROAMING || m.reg == PARTNER;
 }
 
 /* The network's name, which may be any bytes. */
@@ -1190,7 +1212,7 @@ static void show_packet(struct build *b)
 
 	/* up to LTE, 50 and 5000 Mb/s */
 	fields(b, 0, m.version >= 3 ? "uuuqquuuu" : m.version == 2 ? "uuuqqu" :
-	       "uuuqq", 0, on ? 2 : 4, on ? 0x20 : 0, on * 50000000ull,
+	       "uuuqq", on ? 0 : (unsigned)opt.attacherror, on ? 2 : 4, on ? 0x20 : 0, on * 50000000ull,
 	       on * 5000000000ull, on, 0, 0x00010001, 12345);
 }
 
@@ -1232,7 +1254,8 @@ static void finish_registration(const struct request *rq)
 	unsigned status = no_network();
 
 	if (!status) {
-		m.reg = opt.deny ? DENIED : opt.roam ? ROAMING : HOME;
+		m.reg = opt.deny ? DENIED : opt.roam > 1 ? PARTNER :
+			opt.roam ? ROAMING : HOME;
 		m.nw_error = (unsigned)opt.deny;
 		status = opt.deny ? FAILURE : SUCCESS;
 		indicate(BASIC, 9, show_register, 0);
@@ -1277,7 +1300,7 @@ static unsigned set_radio(struct request *rq)
 	if (on > 1)
 		return INVALID;
 	if (on && m.fcc)			/* some lie about it */
-		return opt.fcc == 1 ? NOT_ALLOWED : SUCCESS;
+		return opt.fcc % 2 ? NOT_ALLOWED : SUCCESS;
 	switch_radio((int)on);
 	return SUCCESS;
 }
@@ -1394,6 +1417,8 @@ static void finish_attach(const struct request *rq)
 
 	if (!status && !registered())
 		status = NOT_REGISTERED;
+	if (!status && opt.attacherror)
+		status = FAILURE;
 	if (!status)
 		attach(1);
 	complete(rq, status);
@@ -2043,8 +2068,9 @@ static unsigned set_quectel(struct request *rq)
 {
 	if (field(rq, 0) > 1)
 		return INVALID;
-	m.fcc = m.fcc && !field(rq, 0);		/* on is what unlocks */
-	switch_radio((int)field(rq, 0));
+	m.fcc = m.fcc && (!field(rq, 0) || opt.fcc > 2);	/* on unlocks */
+	if (!m.fcc || !field(rq, 0))
+		switch_radio((int)field(rq, 0));
 	return SUCCESS;
 }
 
@@ -2197,10 +2223,12 @@ static unsigned dms_strings(struct qmi *q)
 	return 0;
 }
 
+static const char foxconn_imei[] = "353082110000000";	/* fcc-unlock.md, M2 */
+
 static unsigned dms_ids(struct qmi *q)
 {
 	tlv(q, 0x10, "s", "0");
-	tlv(q, 0x11, "s", imei);
+	tlv(q, 0x11, "s", opt.foxconn ? foxconn_imei : imei);
 	tlv(q, 0x12, "s", "01393700123456");
 	return 0;
 }
@@ -2226,11 +2254,49 @@ static unsigned dms_set_mode(struct qmi *q)
 	return 0;
 }
 
+static unsigned unlocked(void)
+{
+	m.fcc = m.fcc && opt.fcc > 2;		/* the radio stays off */
+	return 0;
+}
+
 static unsigned dms_fcc(struct qmi *q)
 {
 	(void)q;
-	m.fcc = 0;				/* the radio stays off */
+	return opt.foxconn ? QMI_BAD_COMMAND : unlocked();
+}
+
+/* What M2 begins with; the last two fields of the firmware's do not count. */
+static unsigned dms_foxconn_version(struct qmi *q)
+{
+	const unsigned char *p = find_tlv(q, 0x01, 1);
+
+	if (!opt.foxconn || opt.foxconn == 3)
+		return QMI_BAD_COMMAND;
+	if (!p)
+		return QMI_MISSING;
+	if (*p > 2)
+		return QMI_INVALID;
+	tlv(q, 0x01, "s", *p == 0 ? "F0.1.0.0.9.GC.1.2" :
+	    *p == 1 ? "F0.1.0.0.9.GC.1.2.004" : "004");
 	return 0;
+}
+
+/* M2 and M3 are one message; what is in it tells them apart. */
+static unsigned dms_foxconn_fcc(struct qmi *q)
+{
+	static const char magic[] = "salte8f36c23b670cc93a7f5d56ef87271dc";
+	const unsigned char *p = find_tlv(q, 0x01, opt.foxconn == 1 ? 36 : 1);
+	const unsigned char *number = find_tlv(q, 0x02, 1);
+
+	if (!opt.foxconn)
+		return QMI_BAD_COMMAND;
+	if (!p)
+		return QMI_MISSING;
+	if (opt.foxconn == 1 ? q->len != 43 || memcmp(p, magic, 36) ||
+	    !number || *number != 48 : q->len != 4 || *p || number)
+		return QMI_INVALID;
+	return unlocked();
 }
 
 static const char compositions[] =		/* golden-vectors.md, V6 */
@@ -2375,6 +2441,7 @@ static const struct {
 	{ DMS, 0x2c, dms_strings }, { DMS, 0x2d, dms_get_mode },
 	{ DMS, 0x2e, dms_set_mode }, { DMS, 0x555b, dms_usb },
 	{ DMS, 0x555c, dms_set_usb }, { DMS, 0x555f, dms_fcc },
+	{ DMS, 0x555e, dms_foxconn_version }, { DMS, 0x5571, dms_foxconn_fcc },
 	{ NAS, 0x24, nas_serving_system }, { NAS, 0x25, nas_home_network },
 	{ NAS, 0x4f, nas_signal }, { UIM, 0x2f, uim_card_status },
 };
@@ -2879,6 +2946,16 @@ static void core_unplug(void)
 	queued = 0, stored = 0, notes = 0;
 }
 
+/* The modem's own crash: power stays, and so does who holds the device. */
+static void core_reboot(void)
+{
+	reset_function();
+	joined.total = 0;
+	m.pin_verified = 0;
+	attach(0);
+	search(NULL);
+}
+
 static void start_session(unsigned id)
 {
 	if (id >= SESSIONS)
@@ -2984,7 +3061,7 @@ static FILE *log_file;
 static const char *report_path;
 static void (*report_more)(FILE *);	/* of a door in another file */
 static int once, finished;
-static volatile sig_atomic_t want_report, want_end;
+static volatile sig_atomic_t want_report, want_end, want_reboot;
 
 static long long clock_ms(void)
 {
@@ -3116,6 +3193,18 @@ static void socket_gone(struct door *d)
 	hang_up(d);
 }
 
+/* Was what was sent last read, and by now?  Who asks anew has read it. */
+static void settle(struct door *d)
+{
+	const unsigned char *p;
+	struct frame *f = d->sending ? core_output(&p) : NULL;
+
+	if (f && d->sent == f->len && !unread(d)) {
+		core_taken(f);
+		d->sending = 0;
+	}
+}
+
 /* All that has come; the end of the connection too. */
 static void socket_input(struct door *d)
 {
@@ -3124,14 +3213,16 @@ static void socket_input(struct door *d)
 
 	while (d->fd >= 0 && poll(&p, 1, 0) > 0) {
 		n = recv(d->fd, d->in, sizeof(d->in), MSG_DONTWAIT);
-		if (n > 0 || (n == 0 && !(p.revents & POLLHUP)))
+		if (n > 0 || (n == 0 && !(p.revents & POLLHUP))) {
+			settle(d);
 			heard(d, d->in, (size_t)n);
-		else if (n < 0 && errno == ECONNRESET)
+		} else if (n < 0 && errno == ECONNRESET) {
 			d->reset = 1;
-		else if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			return;
-		else
+		} else {
 			socket_gone(d);
+		}
 	}
 }
 
@@ -3254,6 +3345,9 @@ static void one_turn(const sigset_t *open_mask)
 		door_input(&doors[i], &p[i]);
 	}
 	core_tick(now);
+	if (want_reboot)
+		core_reboot();
+	want_reboot = 0;
 	if (want_report)
 		write_report();
 	want_report = 0;
@@ -3263,13 +3357,15 @@ static void on_signal(int n)
 {
 	if (n == SIGUSR1)
 		want_report = 1;
+	else if (n == SIGUSR2)
+		want_reboot = 1;
 	else
 		want_end = 1;
 }
 
 static void catch_signals(sigset_t *open_mask)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
 	struct sigaction sa = { .sa_handler = on_signal };
 	sigset_t blocked;
 	unsigned i;

@@ -398,11 +398,11 @@ unknown()
 	like out "^mbim_unknown_0x2b='04'\$"
 	run 0 --wds-stop-network
 	modem_stop
-	# a command that nobody knows: the Quectel switch, off
-	modem_start quectel=1
-	run 0 -j --raw-mbim QUECTEL,1,query
+	# a command that the table does not know: MBIMEx's version
+	modem_start ex=2
+	run 0 -j --raw-mbim MS_BASIC_CONNECT_EXTENSIONS,15,query,00010002
 	check "strict JSON" "$JSON" <"$work/out"
-	like out '01000000'
+	like out '"data":"0001000.'
 	modem_stop
 }
 

@@ -81,8 +81,8 @@ mbimcli --change-pin=1234,56789         | --change-pin --pin 1234 --new-pin 5678
 mbimcli --enable-pin=1234               | --enable-pin 1234             | PIN state:                   |
 mbimcli --disable-pin=1234              | --disable-pin 1234            | PIN state:                   | pin=1234
 mbimcli --disable-pin=network-pin,12345 | --disable-pin 12345 --pin-type network-pin | ! NoDeviceSupport |
-mbimcli --enter-puk=12345678,4321       | --unblock-pin --puk 12345678 --new-pin 4321 | PIN operation successful | pin=1234 attempts=0
-mbimcli --enter-puk=network-puk,12345678,4321 | --unblock-pin --pin-type network-puk --puk 12345678 --new-pin 4321 | ! NoDeviceSupport | pin=1234
+mbimcli --enter-puk=12345678,4321       | --yes --unblock-pin --puk 12345678 --new-pin 4321 | PIN operation successful | pin=1234 attempts=0
+mbimcli --enter-puk=network-puk,12345678,4321 | --yes --unblock-pin --pin-type network-puk --puk 12345678 --new-pin 4321 | ! NoDeviceSupport | pin=1234
 
 # data sessions
 mbimcli --connect=access-string=internet | --connect --apn internet     | Activation state: 'activated' | autoattach=1
@@ -147,7 +147,7 @@ qmicli --dms-set-operating-mode=offline | --dms-set-operating-mode offline |    
 qmicli --dms-set-operating-mode=reset   | --dms-set-operating-mode reset |                             |
 qmicli --dms-set-fcc-authentication     | --dms-set-fcc-authentication  | Successfully set FCC authentication | fcc=1
 qmicli --dms-swi-get-usb-composition    | --dms-swi-get-usb-composition | [*] USB composition 19       |
-qmicli --dms-swi-set-usb-composition=8  | --dms-swi-set-usb-composition 8 | Successfully                |
+qmicli --dms-swi-set-usb-composition=8  | --yes --dms-swi-set-usb-composition 8 | Successfully                |
 
 # QMI: network, card
 qmicli --nas-get-serving-system         | --nas-get-serving-system      | Registration state: 'registered' |

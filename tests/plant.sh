@@ -162,7 +162,7 @@ add()
 		tail -n +$((at_items + 1)) "$top/commands.def" |
 			sed "/^VALUES(on_off)/r $work/values"
 	} >"$src/commands.def"
-	if ! $HOSTCC $std -O1 "$src/main.c" "$src/mbim.c" "$src/request.c" "$src/commands.c" \
+	if ! $HOSTCC $std -O1 "$src/main.c" "$src/mbim.c" "$src/jobs.c" "$src/request.c" "$src/commands.c" \
 	    "$src/qmi-over-mbim.c" -o "$src/mbimctl" 2>"$work/err"; then
 		what='three new commands'
 		fail "they do not compile"

@@ -37,6 +37,7 @@ static void tell_mask(const uint8_t *bytes, size_t len);
 #define out_mask	tell_mask
 #include "../commands.c"
 #include "../request.c"
+#include "../jobs.c"
 
 #include <limits.h>
 #include <stdarg.h>
