@@ -258,6 +258,48 @@ case_no_modem()
 	within 4000
 }
 
+# ---- the jobs ----
+
+# One line, and one more for session 3, from the FCC lock to pings; once more,
+# which changes nothing.
+# shellcheck disable=SC2086
+case_up()
+{
+	modem fcc=1
+	run 10 --up --apn internet
+	run 0 --fcc-unlock --method sierra
+	then=$(clock)
+	mbimctl $on --up --apn internet -o ip | sh && pings wwan0 192.0.2.1
+	same "exit code of the line" 0 $?
+	within 5000
+	mbimctl $on --up --apn internet --session-id 3 -o ip | sh &&
+		pings wwan0.3 192.0.2.1
+	same "exit code for session 3" 0 $?
+	ip addr show >$out.before
+	ip route show >>$out.before
+	mbimctl $on --ensure-connected --apn internet -o ip | sh
+	mbimctl $on --ensure-connected --apn internet --session-id 3 -o ip | sh
+	{ ip addr show; ip route show; } >$out.after
+	check "a second time changes nothing" cmp $out.before $out.after
+	manners opened=1 sessions=0,3 opens=3
+}
+
+case_verify()
+{
+	run 0 --verify-connection --session-id 3
+	run 0 --verify-connection
+	ip addr flush dev wwan0
+	run 12 --verify-connection
+	like err "wwan0: the interface lacks the modem's address"
+	ip link set wwan0 down
+	run 12 --verify-connection
+	like err 'wwan0: the interface is down'
+	run 0 --down
+	manners sessions=
+	run 12 --verify-connection
+	ip link del wwan0.3
+}
+
 # ---- the main job ----
 
 case_list()
@@ -747,7 +789,7 @@ case_hung_write()
 
 echo "$(uname -sr) $(uname -v), $(busybox | head -n 1 | cut -d ' ' -f 1-2), \
 $(mbimctl --version)"
-cases="init boot_script no_modem list without_d caps fcc_lock connect
+cases="init boot_script no_modem up verify list without_d caps fcc_lock connect
 	configure ping session_3 ten_queries disconnect dss control_4096
 	control_512 control_128 exact_reply queued stale_reply half_reply
 	killed behind waits_for_nothing write_fails read_fails error_stays
