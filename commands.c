@@ -275,6 +275,8 @@ const struct head *head_of(const struct command *command)
 	for (; *c.op >= OP_SUFFIXES && *c.op < OPS; c.op++)
 		if (*c.op == OP_SLOW) {
 			h.slow = *++c.op;
+		} else if (*c.op == OP_RISKY) {
+			h.risky = *++c.op;
 		} else if (*c.op == OP_LOCK) {
 			h.lock = *++c.op;
 			h.lock_value = *++c.op;

@@ -792,7 +792,7 @@ static int check_calls(void)
 		const struct head *head = head_of(c->command);
 
 		slow = head->slow > slow ? head->slow : slow;
-		if (head->flags & FLAG(OP_RISKY) && !given[YES])
+		if (head->risky >> (call_number(c, "") & 7) & 1 && !given[YES])
 			code = bad_usage("may cut you off: wants --yes", "");
 		code = code ? code : command_secrets(c);
 		code = code ? code : c->command->kind == KIND_JOB ?

@@ -466,10 +466,9 @@ enum op {
 #undef K
 	OP_SUFFIXES,
 	OP_DEFAULT = OP_SUFFIXES, OP_GIVEN, OP_ALSO, OP_MAX,
-	OP_SLOW, OP_LOCK, OP_FLAGS,
+	OP_SLOW, OP_LOCK, OP_RISKY, OP_FLAGS,
 	OP_REQUIRED = OP_FLAGS, OP_VALUE, OP_SECRET, OP_PERSONAL,
 	OP_EFFECT, OP_CAUSE, OP_HANDLE, OP_KEEP, OP_DROP,
-	OP_RISKY,
 	OPS,
 	OP_HELPED = 128		/* a help text follows the name */
 };
@@ -581,7 +580,9 @@ struct command {
 /* What the head of a command says, and where its request begins. */
 struct head {
 	const char *name, *help;
-	uint8_t slow, lock, lock_value;		/* slow: deadline, seconds */
+	uint8_t slow;				/* its deadline in seconds */
+	uint8_t lock, lock_value;
+	uint8_t risky;				/* a bit for each VALUE */
 	unsigned flags;
 	struct cursor request;
 };

@@ -1468,9 +1468,15 @@ wants_yes()
 	run 2 --get-radio-state --dms-swi-set-usb-composition 8
 	lines err 1
 	like err '^mbimctl: dms-swi-set-usb-composition: .*--yes'
+	for mode in factory-test offline reset shutting-down 4; do
+		run 2 --dms-set-operating-mode $mode
+		like err '^mbimctl: dms-set-operating-mode: .*--yes'
+	done
 	lines out 0
 	modem_check opens=0 requests=0 pin_attempts=0
 	run 0 --yes --unblock-pin --puk 12345678 --new-pin 1234
+	run 0 --dms-set-operating-mode low-power
+	run 0 --dms-set-operating-mode online
 	run 0 --dms-swi-set-usb-composition 8 --yes
 	modem_stop pin_attempts=1
 }

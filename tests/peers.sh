@@ -143,8 +143,8 @@ qmicli --dms-set-operating-mode=online  | --dms-set-operating-mode online |     
 qmicli --dms-set-operating-mode=online  | --dms-set-operating-mode online | ! QMI protocol error (60)  | fcc=1
 qmicli --dms-set-operating-mode=low-power | --dms-set-operating-mode low-power |                       |
 qmicli --dms-set-operating-mode=persistent-low-power | --dms-set-operating-mode persistent-low-power | |
-qmicli --dms-set-operating-mode=offline | --dms-set-operating-mode offline |                           |
-qmicli --dms-set-operating-mode=reset   | --dms-set-operating-mode reset |                             |
+qmicli --dms-set-operating-mode=offline | --yes --dms-set-operating-mode offline |                           |
+qmicli --dms-set-operating-mode=reset   | --yes --dms-set-operating-mode reset |                             |
 qmicli --dms-set-fcc-authentication     | --dms-set-fcc-authentication  | Successfully set FCC authentication | fcc=1
 qmicli --dms-swi-get-usb-composition    | --dms-swi-get-usb-composition | [*] USB composition 19       |
 qmicli --dms-swi-set-usb-composition=8  | --yes --dms-swi-set-usb-composition 8 | Successfully                |
