@@ -26,7 +26,8 @@ endif
 endif
 
 # as small as this compiler can; jump threading makes copies
-SMALL   = -Oz -flto -flto-partition=one -fno-thread-jumps
+SMALL   = -Oz -flto -flto-partition=one -fno-thread-jumps -fno-jump-tables \
+	  -fno-tree-loop-im
 CFLAGS ?= $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(SMALL) \
 	    -x c - -o /dev/null 2>/dev/null && echo '$(SMALL)' || echo -Os)
 STD     = -std=gnu11 -D_GNU_SOURCE
@@ -41,7 +42,7 @@ SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
 	  -fomit-frame-pointer -fno-pie
 LINK    = -static -s -Wl,--gc-sections -Wl,-z,noseparate-code \
 	  -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,common-page-size=64
-SRC     = main.c jobs.c request.c commands.c qmi-over-mbim.c mbim.c
+SRC     = main.c jobs.c request.c commands.c qmi-over-mbim.c mbim.c values.c
 DEPS    = $(SRC) mbim.h commands.def Makefile
 BUILD   = tests/build
 

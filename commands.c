@@ -15,8 +15,6 @@
 
 /* ---- the readings of commands.def ---- */
 
-/* 1. The numbers of tables, ops and services: in mbim.h. */
-
 /* 2. The sizes of the fixed parts, summed; a division by 0 is a wrong size. */
 
 enum fixed_size {

@@ -9,11 +9,6 @@
 #include "mbim.h"
 
 #include <net/if.h>
-#include <netinet/in.h>
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 struct job_settings job_settings;
 
@@ -29,7 +24,10 @@ static const char *said_or(const char *name, const char *otherwise)
 	return *said(name) ? said(name) : otherwise;
 }
 
-enum { OPTIONS_MAX = 16, AGAIN = -1 };
+enum { OPTIONS_MAX = 16 };
+
+/* What a step may say: ask again at once; or, this will do. */
+enum { AGAIN = -1, GO_ON = -2 };
 
 static const char *stage = "";		/* of the job, for its errors */
 static const struct call *job;
@@ -37,15 +35,18 @@ static unsigned done;			/* steps that are taken once */
 
 enum { RADIO = 1, PIN = 2, REGISTER = 4, ATTACH = 8, CONNECT = 16 };
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* A failure that is none for the job. */
 static void forgive(void)
 {
 	failure = (struct failure){ .quiet = failure.quiet };
+}
+
+static void add_to_failure(const char *more)
+{
+	struct text t = { failure.text, strlen(failure.text),
+		sizeof(failure.text), NULL };
+
+	text_add(&t, more);
 }
 
 /* A call of a command, with those options of the job that it has. */
@@ -81,10 +82,16 @@ static int ask(struct mbim *m, const char *name)
 	return ask_with(m, name, NULL, NULL);
 }
 
-/* The modem's own no, which may be a yes later, is as good as no answer. */
+static int failed_with(const char *name)
+{
+	return failure.name && !strcmp(failure.name, name);
+}
+
+/* The modem's own no to a query is as good as an answer that says nothing. */
 static int unless_refused(int code)
 {
-	if (code != REFUSED && code != NO_SIM && code != PIN_NEEDED)
+	if (code != REFUSED && code != NO_SIM && code != PIN_NEEDED &&
+	    code != UNSUPPORTED)
 		return code;
 	forgive();
 	record_clear();
@@ -127,35 +134,51 @@ static const int64_t poll_time = 5 * SECOND;	/* without indications */
 
 /*
  * Ask until a goal is reached. After each answer that is another, step may do
- * something about it: it says AGAIN then, DONE to wait on, or why not.
+ * something about it: it says AGAIN or GO_ON then, DONE to wait, or why not. A
+ * modem that cannot tell is taken for being there; some tell by a status that
+ * the SIM is missing.
  */
 static int await(struct mbim *m, const struct goal *g,
 	int (*step)(struct mbim *m))
 {
 	const struct command *query = command_find(g->query);
-	char word[40];
-	int code;
+	char word[40] = "";
+	int code, busy, heard = 0;
 
 	for (;;) {
-		struct text t = TEXT(word);
+		struct text t = { word, 0, sizeof(word), NULL };
 
-		code = unless_refused(ask(m, g->query));
+		code = ask(m, g->query);
 		if (!code && is_reached(g))
 			return DONE;
-		text_dashed(&t, said(g->field));
-		if (!code && step)
+		if (step ? code == NO_SIM && !failed_with("NotInitialized") :
+		    code == UNSUPPORTED)
+			return code;
+		if (code == UNSUPPORTED && g != &goals[CONNECTED])
+			return unless_refused(code);
+		busy = failed_with("Busy");
+		if (code != TIMED_OUT)
+			text_dashed(&t, failure.name ? failure.name :
+				said(g->field));
+		code = unless_refused(code);
+		heard |= !code;
+		if (!code && step && !busy)
 			code = step(m);
 		if (code == AGAIN)
 			continue;
-		if (code)
-			return code;
-		code = mbim_listen(m, query->id, now() + poll_time);
+		if (code == GO_ON)
+			return DONE;
+		if (!code)
+			code = mbim_listen(m, query->id,
+				now() + (busy ? SECOND : poll_time));
 		if (code && (code != TIMED_OUT || now() >= m->limit))
 			break;
 	}
-	return code != TIMED_OUT ? code : fail(step ? TIMED_OUT : NOT_REACHED,
-		"still ", *word ? word : "refused", " after ",
-		decimal((uint64_t)(m->patience / SECOND)), " s");
+	if (code != TIMED_OUT || (failure.exit && (step || !heard)))
+		return code;
+	forgive();
+	return fail(step ? TIMED_OUT : NOT_REACHED, "still ", word, " after ",
+		decimal((uint64_t)((m->patience + SECOND - 1) / SECOND)), " s");
 }
 
 static int radio_step(struct mbim *m)
@@ -180,17 +203,23 @@ static int enter_pin(struct mbim *m)
 	uint64_t n = 3;
 	int code;
 
-	parse_number(&(const char *){ left }, &n);
+	if (*left != 'u')
+		parse_number(&(const char *){ left }, &n);
 	if (!*call_text(job, "pin"))
 		return fail(PIN_NEEDED, "the SIM wants PIN1 (attempts left: ",
 			left, "): give --pin");
-	if (*left != 'u' && n < 3 && !job_settings.force)
+	/* which cron repeats, so that it must know how many are left */
+	if (job->command->id == job_ensure_connected && *left == 'u')
+		n = 0;
+	if (n < 3 && !job_settings.force)
 		return fail(PIN_NEEDED, "attempts left: ", left,
 			"; the PIN is not sent without --force");
 	done |= PIN;
 	code = ask(m, "enter_pin");
-	if (!code || unless_refused(code))
-		return code ? code : AGAIN;
+	if (!code)
+		return AGAIN;
+	if (code == UNSUPPORTED || failed_with("Busy") || unless_refused(code))
+		return code;
 	if (ask(m, "get_pin"))
 		forgive();
 	return fail(PIN_NEEDED, "wrong PIN; the SIM wants ",
@@ -232,7 +261,7 @@ static int register_step(struct mbim *m)
 		return DONE;
 	if (is_among(goals[REGISTERED].words, state))
 		return fail(NOT_REACHED, "the network is ", state,
-			", which --allow does not have");
+			", not in --allow");
 	if (done & REGISTER && !strcmp(state, "denied")) {
 		text_dashed(&t, said_or("nw_error", "unknown"));
 		return fail(NETWORK_REFUSED, "denied, cause ", why);
@@ -252,45 +281,62 @@ static int attach_step(struct mbim *m)
 		return DONE;
 	done |= ATTACH;
 	code = ask(m, "attach");
-	return code ? code : AGAIN;
+	if (code != UNSUPPORTED)
+		return code ? code : AGAIN;
+	forgive();		/* it attaches by itself */
+	return GO_ON;
 }
 
 static int connect_step(struct mbim *m)
 {
-	struct text t = { failure.text, 0, sizeof(failure.text), NULL };
 	int code;
 
 	if (says("activation_state", "activating") ||
 	    says("activation_state", "deactivating"))
 		return DONE;
+	if (done & CONNECT && !*said("activation_state"))
+		return GO_ON;		/* it cannot tell */
 	if (done & CONNECT)
 		return fail(NOT_REACHED, "connected, and ended again");
 	done |= CONNECT;
 	code = ask(m, "connect");
 	if (!code)
 		return AGAIN;
-	done &= ~(unsigned)CONNECT;
+	if (failure.name)		/* it was refused; silence is neither */
+		done &= ~(unsigned)CONNECT;
 	/* what a modem says when it does not even try */
-	t.len = strlen(failure.text);
-	if (code == REFUSED && failure.name && !strcmp(failure.name, "Failure"))
-		text_add(&t, ": no cause from the network; after refused "
-			"connects a modem may hold back new ones for minutes");
+	if (code == REFUSED && failed_with("Failure"))
+		add_to_failure(": no cause from the network; after refused ones "
+			"modems hold back connects for minutes");
 	return code;
 }
 
 /* ---- the connection ---- */
 
-static char net[40];			/* of the session, with its VLAN */
+static const char no_net[] = "the modem has no (usable) network interface";
+static char net[40];			/* of the session */
 static uint64_t session;
+
+/* A session's interface: a VLAN has its number, and a tail that fits. */
+static void text_dev(struct text *t, const char *base, uint64_t id)
+{
+	const char *number = decimal(id);
+	size_t len = strlen(base), room = IFNAMSIZ - 2 - strlen(number);
+
+	text_add(t, base + (id && len > room ? len - room : 0));
+	if (id)
+		text_join(t, ".", number);
+}
 
 static void find_net(struct mbim *m)
 {
-	struct text t = TEXT(net);
+	char base[32];
+	struct text t = TEXT(net), b = TEXT(base);
 
 	session = call_number(job, "session_id");
-	sys_net(&t, m->sys);
-	if (session && t.len)
-		text_join(&t, ".", decimal(session));
+	sys_net(&b, m->sys);
+	if (b.len)
+		text_dev(&t, base, session);
 }
 
 static void tell_net(void)
@@ -322,12 +368,17 @@ static int has_address(void)
 static int await_ip(struct mbim *m)
 {
 	const struct command *ip = command_find("get_ip_configuration");
-	int64_t end = sooner(now() + 10 * SECOND, m->limit);
+	int64_t end = earlier(now() + 10 * SECOND, m->limit);
 	int code;
 
 	for (;;) {
 		code = ask(m, "get_ip_configuration");
-		if (code || has_address())
+		if (!code && has_address())
+			return DONE;
+		if (now() >= end && code)
+			return code;
+		code = unless_refused(code);
+		if (code)
 			return code;
 		if (now() >= end)
 			return fail(NOT_REACHED,
@@ -339,7 +390,7 @@ static int await_ip(struct mbim *m)
 }
 
 /* The radio, SIM and network stages, then those of the session. */
-static int bring_up(struct mbim *m)
+static int up(struct mbim *m)
 {
 	uint64_t allow = call_number(job, "allow");
 	char words[32];
@@ -366,9 +417,12 @@ static int bring_up(struct mbim *m)
 		code = await(m, stages[i].goal, stages[i].step);
 	}
 	if (!code) {
+		/* it may be up without our doing: it is not to be closed */
+		mark_session(m, (uint8_t)call_number(job, "session_id"), 1);
 		stage = "IP configuration";
 		code = await_ip(m);
 	}
+	code = code ? code : tell_ip(m, tell_net);
 	if (code && done & CONNECT && !m->gone) {
 		mbim_clean_up(m);	/* leave nothing half up */
 		ask(m, "disconnect");
@@ -376,27 +430,28 @@ static int bring_up(struct mbim *m)
 	return code;
 }
 
-static int up(struct mbim *m)
-{
-	int code = bring_up(m);
-
-	return code ? code : tell_ip(m, tell_net);
-}
-
 static int disconnect(struct mbim *m, uint8_t id)
 {
 	int code = ask_with(m, "disconnect", *call_text(job, "session_id") ?
 		NULL : "session_id", decimal(id));
 
-	if (code == REFUSED && failure.name &&
-	    !strcmp(failure.name, "ContextNotActivated")) {
-		forgive();
-		code = DONE;
-	}
-	return code;
+	return failed_with("ContextNotActivated") ? unless_refused(code) : code;
 }
 
-/* What is well stays as it is; who fell silent is opened anew. */
+/* Is the session up? What refuses to tell of one that is not, says so. */
+static int ask_connected(struct mbim *m)
+{
+	int code = ask(m, "get_connect");
+
+	return failed_with("ContextNotActivated") ? unless_refused(code) : code;
+}
+
+enum { SILENCE = 10 };			/* seconds */
+
+/*
+ * What is well stays as it is. Who says nothing for so long is opened anew, if
+ * the deadline leaves time for it.
+ */
 static int ensure_connected(struct mbim *m)
 {
 	const char *why = " is not up: connecting";
@@ -404,23 +459,28 @@ static int ensure_connected(struct mbim *m)
 	int code;
 
 	stage = "connect";
-	m->limit = sooner(limit, now() + sooner((limit - now()) / 3,
-		10 * SECOND));
-	code = ask(m, "get_connect");
+	m->limit = earlier(limit, now() + SILENCE * SECOND);
+	code = ask_connected(m);
 	m->limit = limit;
-	if (code == TIMED_OUT && m->open != OPEN_NEVER && !m->gone) {
+	if (code == TIMED_OUT && now() < limit && m->open != OPEN_NEVER) {
 		forgive();
 		record_clear();
-		warn("no answer from the modem: opening its function anew");
+		warn("no answer: opening the function anew");
 		code = mbim_open(m);
 	}
-	code = unless_refused(code);
+	if (!failed_with("Busy"))
+		code = unless_refused(code);
 	if (!code && is_reached(&goals[CONNECTED])) {
-		code = unless_refused(ask(m, "get_ip_configuration"));
+		mark_session(m, (uint8_t)call_number(job, "session_id"), 1);
+		code = ask(m, "get_ip_configuration");
 		if (!code && has_address())
 			return tell_ip(m, tell_net);
-		why = " has no address: connecting anew";
-		code = code ? code : disconnect(m, 0);
+		if (failed_with("ContextNotActivated")) {
+			code = unless_refused(code);
+		} else if (!code) {
+			why = " has no address: connecting anew";
+			code = disconnect(m, 0);
+		}
 	}
 	if (!code)
 		warn("session ", decimal(call_number(job, "session_id")), why);
@@ -430,24 +490,44 @@ static int ensure_connected(struct mbim *m)
 static int down(struct mbim *m)
 {
 	const char *one = call_text(job, "session_id");
+	uint8_t ended[MBIM_KEPT_MAX + 1];
+	size_t n = 0;
 	int code = DONE, tries = MBIM_KEPT_MAX;
 
 	if (*one) {
+		ended[n++] = (uint8_t)call_number(job, "session_id");
 		code = disconnect(m, 0);
 	} else if (!m->mark.n_sessions) {
-		code = unless_refused(ask(m, "get_connect"));
-		if (!code && is_reached(&goals[CONNECTED]))
+		code = unless_refused(ask_connected(m));
+		if (!code && is_reached(&goals[CONNECTED])) {
+			ended[n++] = 0;
 			code = disconnect(m, 0);
+		}
 	}
-	while (!*one && !code && m->mark.n_sessions && tries--)
-		code = disconnect(m, m->mark.sessions[0]);
+	while (!*one && !code && m->mark.n_sessions && n < MBIM_KEPT_MAX) {
+		ended[n++] = m->mark.sessions[0];
+		code = disconnect(m, ended[n - 1]);
+	}
 	while (!*one && !code && m->mark.n_kept && tries--)
 		code = ask(m, "wds_stop_network");
-	if (!code) {
-		out_begin("down");
-		out_end();
+	if (!*one && failure.name && m->open != OPEN_NEVER) {
+		code = unless_refused(code);
+		warn("refused: closing the modem's function");
+		for (size_t i = 0; i < m->mark.n_sessions; i++)
+			ended[n < MBIM_KEPT_MAX ? n++ : n] =
+				m->mark.sessions[i];
+		m->mark.n_sessions = m->mark.n_kept = 0;
+		m->close = 1;
 	}
-	return code;
+	if (code)
+		return code;
+	out_begin("down");
+	out_open("sessions", OUT_WORDS);
+	for (size_t i = 0; i < n; i++)
+		out_number("", ended[i], 0);
+	out_close();
+	out_end();
+	return DONE;
 }
 
 static int wait_for_state(struct mbim *m)
@@ -458,167 +538,33 @@ static int wait_for_state(struct mbim *m)
 	if (code)
 		return code;
 	out_begin("wait_for");
-	out_value(g->field, OUT_WORD, said(g->field), strlen(said(g->field)));
+	out_value("state", OUT_WORD, said(g->field), strlen(said(g->field)));
 	out_end();
 	return DONE;
 }
 
-/* ---- the kernel's side ---- */
-
-/* Call each with every line of a file, until it says that it has enough. */
-static int each_line(const char *file, int (*each)(const char *line))
-{
-	char part[512], line[256] = "";
-	struct text t = TEXT(line);
-	int fd = open(file, O_RDONLY | O_CLOEXEC), found = 0;
-	ssize_t n;
-
-	while (fd >= 0 && !found && (n = read(fd, part, sizeof(part))) > 0)
-		for (ssize_t i = 0; i < n && !found; i++)
-			if (part[i] != '\n') {
-				text_char(&t, part[i]);
-			} else {
-				found = each(line);
-				t = (struct text)TEXT(line);
-			}
-	if (fd >= 0)
-		close(fd);
-	return found;
-}
-
-/* The nth word of a line, which ends with a blank, a tab or a colon. */
-static const char *word_at(const char *line, int n)
-{
-	for (;; n--) {
-		while (*line == ' ' || *line == '\t' || *line == ':')
-			line++;
-		if (!n)
-			return line;
-		while (*line && *line != ' ' && *line != '\t' && *line != ':')
-			line++;
-	}
-}
-
-static int is_word(const char *word, const char *s)
-{
-	size_t len = strlen(s);
-
-	return !strncmp(word, s, len) && (!word[len] || word[len] == ' ' ||
-		word[len] == '\t' || word[len] == ':');
-}
-
-/* Is this the address that was said, up to its prefix length? */
-static int is_said(const char *name, const uint8_t *address, size_t len)
-{
-	char s[48];
-	struct text t = TEXT(s);
-
-	text_address(&t, address, len);
-	return strlen(s) == span(said(name), '/') &&
-		!strncmp(s, said(name), t.len);
-}
-
-/* "20010db8… 02 40 00 80   wwan0" */
-static int has_ipv6(const char *line)
-{
-	uint8_t address[16];
-
-	return is_word(word_at(line, 5), net) &&
-		parse_hex(line, line + 32, address, 16) == 16 &&
-		is_said("ipv6_address", address, 16);
-}
-
-static int has_ipv4(int fd)
-{
-	struct ifreq all[64];
-	struct ifconf c = { .ifc_len = sizeof(all), .ifc_req = all };
-
-	if (ioctl(fd, SIOCGIFCONF, &c) < 0)
-		return 0;
-	for (size_t i = 0; i < (size_t)c.ifc_len / sizeof(*all); i++) {
-		struct sockaddr_in a;
-
-		memcpy(&a, &all[i].ifr_addr, sizeof(a));
-		if (!strcmp(all[i].ifr_name, net) && is_said("ipv4_address",
-				(const uint8_t *)&a.sin_addr, 4))
-			return 1;
-	}
-	return 0;
-}
-
-/* "wwan0 00000000 …", and "0000… 00 … wwan0" */
-static int is_ipv4_default(const char *line)
-{
-	return is_word(line, net) && is_word(word_at(line, 1), "00000000") &&
-		is_word(word_at(line, 7), "00000000");
-}
-
-static int is_ipv6_default(const char *line)
-{
-	return is_word(word_at(line, 9), net) && is_word(word_at(line, 1),
-		"00") && span(line, '1') > 32;
-}
-
-static const char *rx, *tx;		/* packets */
-
-static int read_counters(const char *line)
-{
-	static char kept[256];
-	struct text t = TEXT(kept);
-
-	if (!is_word(word_at(line, 0), net))
-		return 0;
-	text_add(&t, line);
-	rx = word_at(kept, 2);
-	tx = word_at(kept, 10);
-	return 1;
-}
-
+/* Packets of the interface, as far as the kernel tells. */
 static void tell_counters(void)
 {
-	uint64_t n;
+	uint64_t n[2];
+	int known = net_counters(net, n);
 
 	tell_net();
-	for (int i = 0; i < 2; i++) {
-		const char *p = i ? tx : rx;
-
-		if (p && parse_number(&p, &n))
-			out_number(i ? "tx_packets" : "rx_packets", n, 0);
-	}
-}
-
-/* Why the kernel's side does not go with what the modem says, or NULL. */
-static const char *broken_link(int fd)
-{
-	struct ifreq r = { 0 };
-	const char *p4 = said("ipv4_address"), *p6 = said("ipv6_address");
-	uint64_t in = 0, out = 0;
-
-	memcpy(r.ifr_name, net, sizeof(r.ifr_name) - 1);
-	if (ioctl(fd, SIOCGIFFLAGS, &r) < 0)
-		return "there is no such interface";
-	if (!(r.ifr_flags & IFF_UP))
-		return "the interface is down";
-	if ((*p4 && !has_ipv4(fd)) ||
-	    (*p6 && !each_line("/proc/net/if_inet6", has_ipv6)))
-		return "the interface lacks the modem's address";
-	if (!(*p4 && each_line("/proc/net/route", is_ipv4_default)) &&
-	    !(*p6 && each_line("/proc/net/ipv6_route", is_ipv6_default)))
-		return "no default route goes through the interface";
-	if (each_line("/proc/net/dev", read_counters) &&
-	    parse_number(&(const char *){ rx }, &in) &&
-	    parse_number(&(const char *){ tx }, &out) && !in && out >= 10)
-		return "packets leave, and none comes back";
-	return NULL;
+	for (int i = 0; i < 2; i++)
+		if (known)
+			out_number(i ? "tx_packets" : "rx_packets", n[i], 0);
+		else
+			out_value(i ? "tx_packets" : "rx_packets", OUT_ABSENT,
+				"", 0);
 }
 
 static int verify_connection(struct mbim *m)
 {
 	const char *why;
-	int code, fd;
+	int code;
 
 	stage = "modem";
-	code = unless_refused(ask(m, "get_connect"));
+	code = ask_connected(m);
 	if (!code && !is_reached(&goals[CONNECTED]))
 		return fail(NOT_REACHED, "the session is ",
 			said_or("activation_state", "unknown"));
@@ -629,76 +575,12 @@ static int verify_connection(struct mbim *m)
 		return fail(NOT_REACHED, "the session has no address");
 	find_net(m);
 	stage = *net ? net : "kernel";
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	why = *net ? broken_link(fd) : "the modem has no network interface";
-	if (fd >= 0)
-		close(fd);
+	why = *net ? net_fault(net, said("ipv4_address"),
+		said("ipv6_address")) : no_net;
 	return why ? fail(NOT_REACHED, why) : tell_ip(m, tell_counters);
 }
 
 /* ---- the FCC lock ---- */
-
-static const uint32_t sines[64] = {
-	0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a,
-	0xa8304613, 0xfd469501, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be,
-	0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821, 0xf61e2562, 0xc040b340,
-	0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
-	0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8,
-	0x676f02d9, 0x8d2a4c8a, 0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c,
-	0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70, 0x289b7ec6, 0xeaa127fa,
-	0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
-	0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92,
-	0xffeff47d, 0x85845dd1, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1,
-	0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
-};
-
-static uint32_t rotate(uint32_t n, unsigned by)
-{
-	return n << by | n >> (32 - by);
-}
-
-/* MD5 (RFC 1321) of a text shorter than 120 characters, as hex. */
-static void text_md5(struct text *t, const char *s)
-{
-	static const uint8_t turns[4][4] = { { 7, 12, 17, 22 },
-		{ 5, 9, 14, 20 }, { 4, 11, 16, 23 }, { 6, 10, 15, 21 } };
-	uint32_t state[4] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476 };
-	uint8_t block[128] = { 0 };
-	struct text all = { (char *)block, 0, sizeof(block), NULL };
-	size_t end = strlen(s) < 56 ? 64 : 128, len;
-
-	text_add(&all, s);
-	len = all.len;
-	block[len] = 0x80;
-	put_number(block + end - 8, 8 * (uint64_t)len, 8);
-	for (size_t at = 0; at < end; at += 64) {
-		uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
-
-		for (unsigned i = 0; i < 64; i++) {
-			struct reader r = { block + at, 64, 0, 0 };
-			unsigned round = i / 16;
-			uint32_t f = round == 0 ? (b & c) | (~b & d) :
-				round == 1 ? (d & b) | (~d & c) :
-				round == 2 ? b ^ c ^ d : c ^ (b | ~d);
-			uint32_t word;
-
-			take(&r, 4 * ((round == 0 ? i : round == 1 ? 5 * i + 1 :
-				round == 2 ? 3 * i + 5 : 7 * i) % 16));
-			word = (uint32_t)take_number(&r, 4);
-			f += a + sines[i] + word;
-			a = d;
-			d = c;
-			c = b;
-			b += rotate(f, turns[round][i % 4]);
-		}
-		state[0] += a;
-		state[1] += b;
-		state[2] += c;
-		state[3] += d;
-	}
-	for (int i = 0; i < 16; i++)
-		text_hex(t, state[i / 4] >> 8 * (i % 4) & 255, 2);
-}
 
 /* Firmware that wants a hash of what it is, and firmware that does not. */
 static int unlock_foxconn(struct mbim *m)
@@ -724,28 +606,21 @@ static int unlock_foxconn(struct mbim *m)
 		code = ask_with(m, "dms_foxconn_set_fcc_authentication_v2",
 			"magic_string", magic);
 	}
-	if (code == UNSUPPORTED || (code && !unless_refused(code))) {
-		forgive();
+	/* older firmware wants another, without a hash */
+	if (code && unless_refused(code) == DONE)
 		code = ask(m, "dms_foxconn_set_fcc_authentication");
-	}
 	return code;
 }
 
 enum method { AUTO, SIERRA, FOXCONN, QUECTEL };
 
 /* The modems whose lock is known to be lifted through MBIM. */
-static const struct {
-	char ids[10];
-	uint8_t method;
-} locked[] = {
-	{ "1199:9079", SIERRA }, { "03f0:4e1d", SIERRA },
-	{ "413c:81a3", SIERRA }, { "413c:81a8", SIERRA },
-	{ "105b:e0ab", FOXCONN }, { "105b:e0c3", FOXCONN },
-	{ "05c6:90d5", FOXCONN },
-	{ "2c7c:030a", QUECTEL }, { "2c7c:0313", QUECTEL },
-	{ "2c7c:0314", QUECTEL }, { "2c7c:0801", QUECTEL },
-	{ "1eac:1001", QUECTEL }, { "1eac:1004", QUECTEL },
-	{ "1eac:1007", QUECTEL },
+static const char *const locked[] = {
+	[AUTO] = "",
+	[SIERRA] = "1199:9079 03f0:4e1d 413c:81a3 413c:81a8 ",
+	[FOXCONN] = "105b:e0ab 105b:e0c3 05c6:90d5 ",
+	[QUECTEL] = "2c7c:030a 2c7c:0313 2c7c:0314 2c7c:0801 "
+		"1eac:1001 1eac:1004 1eac:1007 ",
 };
 
 /* What counts is the effect: the radio is switched on, and looked at. */
@@ -758,13 +633,13 @@ static int fcc_unlock(struct mbim *m)
 
 	stage = "method";
 	sys_ids(&t, m->sys);
-	for (size_t i = 0; i < sizeof(locked) / sizeof(*locked); i++)
-		if (method == AUTO && !strcmp(locked[i].ids, ids))
-			method = locked[i].method;
+	for (unsigned i = SIERRA; method == AUTO && i <= QUECTEL; i++)
+		if (is_among(locked[i], ids))
+			method = i;
 	if (method == AUTO)
 		return fail(UNSUPPORTED, "none through MBIM is known for ",
 			t.len ? ids : "this modem", "; --method names one "
-			"(modems that want an AT port or XMM RPC have none)");
+			"(there is none over AT or XMM RPC)");
 	stage = "unlock";
 	code = method == SIERRA ? ask(m, "dms_set_fcc_authentication") :
 		method == FOXCONN ? unlock_foxconn(m) :
@@ -787,6 +662,16 @@ static int fcc_unlock(struct mbim *m)
 
 /* ---- one job ---- */
 
+/* Is this a PIN1: 4 to 8 digits? A wrong one costs an attempt. */
+static int is_pin(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= '0' && s[n] <= '9')
+		n++;
+	return !s[n] && n >= 4 && n <= 8;
+}
+
 int job_check(const struct call *call)
 {
 	static const char *const parts[] = { "connect", "enter_pin" };
@@ -797,6 +682,11 @@ int job_check(const struct call *call)
 	has_pin = *call_text(call, "pin") != '\0';
 	if (call->command->id > job_ensure_connected)
 		return code;
+	for (size_t i = 0; i < call->n_options && !code; i++)
+		if (same_word(call->options[i].name, "pin",
+				span(call->options[i].name, '=')) &&
+		    !is_pin(call->options[i].value))
+			code = fail(USAGE, "--pin: not 4 to 8 digits");
 	for (int i = 0; i < 1 + has_pin && !code; i++) {
 		struct call c = call_of(parts[i], options);
 
@@ -816,6 +706,9 @@ int job_run(struct mbim *m, const struct call *call)
 	job = call;
 	stage = "";
 	done = 0;
+	find_net(m);
+	if (job_settings.wants_net && !*net)
+		return fail(NO_DEVICE, no_net);
 	code = jobs[call->command->id](m);
 	if (!code || failure.exit != code || !*stage)
 		return code;
@@ -829,7 +722,9 @@ void job_blank(const struct command *c)
 {
 	net[0] = '\0';
 	session = 0;
-	if (c->id <= job_ensure_connected || c->id == job_verify_connection)
+	if (c->id == job_verify_connection)
+		tell_counters();
+	else if (c->id <= job_ensure_connected)
 		tell_net();
 	command_blank(c);
 }
@@ -860,35 +755,84 @@ static void text_family(struct text *t, const char *dev, const char *metric,
 		text_join(t, "# nameserver ", s, "\n");
 }
 
-void text_ip_commands(struct text *t, const char *base)
+/* What ends with a session: its addresses and routes, or its interface. */
+static void text_undo(struct text *t, const char *base, uint64_t id)
 {
-	const char *mtu = said_or("ipv4_mtu", said("ipv6_mtu"));
-	const char *id = said("session_id"), *p = id, *metric;
-	uint64_t n = 0;
 	char dev[48];
 	struct text d = TEXT(dev);
-	int vlan = *id && strcmp(id, "0");
 
-	if (!has_address())
+	text_dev(&d, base, id);
+	if (id)
+		text_join(t, "ip link del dev '", dev, "' || :\n");
+	else
+		text_join(t, "ip addr flush dev '", dev, "'\n",
+			"ip link set dev '", dev, "' down\n");
+}
+
+/* The smaller of the two, if it is one. */
+static uint64_t smallest_mtu(void)
+{
+	uint64_t least = 0, n;
+
+	for (int i = 0; i < 2; i++) {
+		const char *p = said(i ? "ipv6_mtu" : "ipv4_mtu");
+
+		if (*p && parse_number(&p, &n) && n >= 576 &&
+		    (!least || n < least))
+			least = n;
+	}
+	return least;
+}
+
+/* cdc_mbim has VLANs, the drivers of PCIe modems have links. */
+static void text_link(struct text *t, const char *base, const char *dev,
+	const char *id)
+{
+	const char *driver = sys_link(sys_path("/sys/class/net/", base,
+		"/device/driver"));
+	int vlan = !*driver || !strcmp(driver, "cdc_mbim");
+
+	text_join(t, "ip link set dev '", base, "' up\n",
+		"ip link show dev ", dev, " >/dev/null 2>&1 || ",
+		vlan ? "ip link add link '" : "ip link add parentdev '", base,
+		"' name ", dev, vlan ? " type vlan id " : " type wwan linkid ",
+		id, "\n");
+}
+
+void text_ip_commands(struct text *t, const char *base)
+{
+	const char *id = said("session_id"), *s, *metric;
+	uint64_t mtu = smallest_mtu(), n = 0;
+	char dev[48];
+	struct text d = TEXT(dev);
+
+	if (!has_address() && !*said("sessions"))
 		return;
 	if (!*base || base[span(base, '\'')]) {
-		fail(NO_DEVICE, "the modem has no network interface, "
-			"or its name is odd");
+		fail(NO_DEVICE, no_net);
 		return;
 	}
-	/* its own, lest it takes the place of another default route */
-	parse_number(&p, &n);
-	metric = job_settings.metric ? job_settings.metric : decimal(700 + n);
-	text_join(&d, "'", base, vlan ? "." : "", vlan ? id : "", "'");
 	text_add(t, "set -e\n");
-	if (vlan)
-		text_join(t, "ip link set dev '", base, "' up\n",
-			"ip link show dev ", dev, " >/dev/null 2>&1 || ",
-			"ip link add link '", base, "' name ", dev,
-			" type vlan id ", id, "\n");
-	if (*mtu)
-		text_join(t, "ip link set dev ", dev, " mtu ", mtu, " || :\n");
+	for (size_t i = 0; *(s = said_nth("sessions", i)); i++)
+		if (parse_number(&s, &n))
+			text_undo(t, base, n);
+	if (!has_address())
+		return;
+	s = id;
+	parse_number(&s, &n);
+	text_char(&d, '\'');
+	text_dev(&d, base, n);
+	text_char(&d, '\'');
+	/* its own, lest it takes the place of another default route */
+	metric = job_settings.metric ? job_settings.metric : decimal(700 + n);
+	if (n)
+		text_link(t, base, dev, id);
+	if (mtu)
+		text_join(t, "ip link set dev ", dev, " mtu ", decimal(mtu),
+			" || :\n");
 	text_join(t, "ip link set dev ", dev, " up\n");
+	if (!*said("ipv4_address"))
+		text_join(t, "ip -4 addr flush dev ", dev, "\n");
 	text_family(t, dev, metric, 0);
 	text_family(t, dev, metric, 1);
 }

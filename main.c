@@ -640,7 +640,8 @@ static int parse_option(char **argv, int *i)
 	if (value)
 		value++;
 	else if (wants && next && strncmp(next, "--", 2) &&
-		 !(o == HELP && *next == '-'))
+		 !(*next == '-' && (o == HELP || (next[1] && !next[2] &&
+			find_run_option(next + 1) < RUN_OPTIONS))))
 		value = argv[++*i];
 	else if (wants && o != HELP)
 		return bad_usage("wants a value: ", argv[*i]);
@@ -783,7 +784,7 @@ static int run_marked(struct mbim *m)
 static int check_calls(void)
 {
 	int64_t slow = 30;
-	int code = DONE;
+	int code = DONE, ip = 0;
 
 	if (!n_calls && !given[CLOSING])
 		return bad_usage("no command", "");
@@ -792,6 +793,8 @@ static int check_calls(void)
 		const struct head *head = head_of(c->command);
 
 		slow = head->slow > slow ? head->slow : slow;
+		ip |= c->command->kind == KIND_JOB ||
+			!strcmp(head->name, "get_ip_configuration");
 		if (head->risky >> (call_number(c, "") & 7) & 1 && !given[YES])
 			code = bad_usage("may cut you off: wants --yes", "");
 		code = code ? code : command_secrets(c);
@@ -800,7 +803,8 @@ static int check_calls(void)
 	}
 	if (!mbim.patience)
 		mbim.patience = slow * SECOND;
-	return code;
+	return code || ip || format != IP ? code : bad_usage(
+		"-o ip is for --up, --down, --get-ip-configuration", "");
 }
 
 static void print_port(const struct mbim_port *p)
@@ -847,6 +851,7 @@ static int run(void)
 	mbim.close = given[CLOSING] != NULL;
 	mbim.direct = given[DIRECT] != NULL;
 	job_settings.force = given[FORCE] != NULL;
+	job_settings.wants_net = format == IP;
 	mbim.trace = verbose ? trace : NULL;
 	code = mbim_find(&mbim, given[DEVICE]);
 	return code ? code : mbim_with_device(&mbim, run_marked);

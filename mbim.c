@@ -138,11 +138,6 @@ int64_t now(void)
 	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /*
  * The only place that sleeps, and the only one where signals get through.
  * Waits for events on the device, or (events 0) just for the time to pass.
@@ -801,7 +796,7 @@ static void identify(struct mbim *m, const struct stat *st)
 	id[1] = st->st_ino;
 	id[2] = (uint64_t)st->st_ctim.tv_sec;
 	id[3] = (uint64_t)st->st_ctim.tv_nsec;
-	if (read_usb(m, "devnum"))
+	if (m->sys[0] && read_usb(m, "devnum"))
 		parse_number(&(const char *){ contents }, &id[4]);
 }
 

@@ -7,8 +7,9 @@
  *   request.c         what is asked for: option text, requests, running them
  *   commands.c        what the ledger, commands.def, means; replies
  *   qmi-over-mbim.c   QMI inside MBIM; which device, and the marker, what
- *                     outlives a run; values as text
+ *                     outlives a run
  *   mbim.c            the pipe: how bytes reach a modem
+ *   values.c          values as text, and back
  *
  * Each file uses those below it, and this one: the reader and the writer of
  * bytes and text, which have no state. Two things point upwards: output and
@@ -190,13 +191,13 @@ static inline size_t span(const char *s, char c)
 }
 
 /* A number as text, which holds until the fourth call after. */
-const char *decimal(uint64_t n);		/* qmi-over-mbim.c */
+const char *decimal(uint64_t n);		/* values.c */
 
 /*
  * Read a number, decimal or 0x…; *s moves behind it. False when there is none
  * or it does not fit in 64 bits.
  */
-int parse_number(const char **s, uint64_t *n);	/* qmi-over-mbim.c */
+int parse_number(const char **s, uint64_t *n);	/* values.c */
 
 /* ---- sysfs: mbim.c ---- */
 
@@ -278,6 +279,11 @@ struct mbim {
 
 int64_t now(void);
 
+static inline int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
  * The owners. Each takes its thing, calls next, gives the thing back, and
  * returns the first error. The device is locked; the session is joined or
@@ -341,11 +347,21 @@ void mbim_ports(void (*each)(const struct mbim_port *port));
 int mbim_find(struct mbim *m, const char *device);
 
 
+/*
+ * Why an interface does not carry these addresses, as far as the kernel knows,
+ * or NULL; its packets, received and sent: false when they are not known.
+ */
+const char *net_fault(const char *net, const char *ipv4, const char *ipv6);
+int net_counters(const char *net, uint64_t packets[2]);
+
 /* Owns the marker: reads it before, writes or removes it after. */
 int mark_with_mark(struct mbim *m, int (*next)(struct mbim *m));
 
 /* Write the marker now; what cannot be written is warned of once. */
 void mark_write(struct mbim *m);
+
+/* Does a session outlive the run? True when that is new; it is written. */
+int mark_session(struct mbim *m, uint8_t session, int keep);
 
 /* ---- QMI: qmi-over-mbim.c ---- */
 
@@ -394,7 +410,7 @@ int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle);
 
 int qmi_refused(uint32_t error, int code, const char *more);
 
-/* ---- values as text, and back: qmi-over-mbim.c ---- */
+/* ---- values as text, and back: values.c ---- */
 
 void text_bytes(struct text *t, const uint8_t *bytes, size_t len);
 void text_uuid(struct text *t, const uint8_t uuid[16]);
@@ -422,10 +438,13 @@ int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max);
 int read_pasted(const char *name,
 	void (*each)(const uint8_t *frame, size_t len));
 
+/* The MD5 of a text shorter than 120 characters, as hex. */
+void text_md5(struct text *t, const char *s);
+
 /* A UUID up to a NUL or blank; false when it is none. */
 int parse_uuid(const char *s, uint8_t uuid[16]);
 
-/* ---- the words of a value table: qmi-over-mbim.c ---- */
+/* ---- the words of a value table: values.c ---- */
 
 /* The next word and, if it has no UUID, its number; NULL at the end. */
 const char *next_word(const char **table, uint64_t *n);
@@ -703,6 +722,7 @@ void command_blank(const struct command *c);
 
 struct job_settings {
 	int force;			/* --force: the PIN, with few tries */
+	int wants_net;			/* -o ip: no use without */
 	const char *metric;		/* of routes, or NULL */
 };
 

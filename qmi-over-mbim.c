@@ -3,20 +3,22 @@
  * QMI inside MBIM: QMUX frames as the information buffer of a vendor command,
  * clients that are allocated when first used and released before the session
  * ends, and TLVs. It knows no QMI service but the control service, CTL. Beside
- * that what is known of a device without asking it: discovery in sysfs, and the
- * marker, the file that remembers what outlives a run. And values as text, and
- * back: UUIDs, addresses, UTF-8 and UTF-16, hex.
+ * that what is known of a device without asking it: discovery in sysfs, the
+ * interface as the kernel has it, and the marker, the file that remembers what outlives a run.
  *
  * QMUX and CTL as libqmi describes them. The frame's length is exact: modems
  * refuse one that is padded as MBIM pads everything else.
  */
 #include "mbim.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,6 +125,151 @@ int mbim_find(struct mbim *m, const char *device)
 		"no MBIM port found; name one with -d", found);
 }
 
+/* ---- the network interface, as the kernel has it ---- */
+
+static const char *of_net, *addresses[2];	/* what is looked for */
+
+/* Call each with every line of a file, until it says that it has enough. */
+static int each_line(const char *file, int (*each)(const char *line))
+{
+	char part[512], line[256] = "";
+	struct text t = TEXT(line);
+	int fd = open(file, O_RDONLY | O_CLOEXEC), enough = 0;
+	ssize_t n;
+
+	while (fd >= 0 && !enough && (n = read(fd, part, sizeof(part))) > 0)
+		for (ssize_t i = 0; i < n && !enough; i++)
+			if (part[i] != '\n') {
+				text_char(&t, part[i]);
+			} else {
+				enough = each(line);
+				t = (struct text)TEXT(line);
+			}
+	if (fd >= 0)
+		close(fd);
+	return enough;
+}
+
+/* The nth word of a line, which ends with a blank, a tab or a colon. */
+static const char *word_at(const char *line, int n)
+{
+	for (;; n--) {
+		while (*line == ' ' || *line == '\t' || *line == ':')
+			line++;
+		if (!n)
+			return line;
+		while (*line && *line != ' ' && *line != '\t' && *line != ':')
+			line++;
+	}
+}
+
+static int is_word(const char *word, const char *s)
+{
+	size_t len = strlen(s);
+
+	return !strncmp(word, s, len) && (!word[len] || word[len] == ' ' ||
+		word[len] == '\t' || word[len] == ':');
+}
+
+/* Is this the address that is looked for, up to its prefix length? */
+static int is_address(int six, const uint8_t *address, size_t len)
+{
+	char s[48];
+	struct text t = TEXT(s);
+
+	text_address(&t, address, len);
+	return t.len == span(addresses[six], '/') &&
+		!strncmp(s, addresses[six], t.len);
+}
+
+/* "20010db8… 02 40 00 80   wwan0" */
+static int has_ipv6(const char *line)
+{
+	uint8_t address[16];
+
+	return is_word(word_at(line, 5), of_net) &&
+		parse_hex(line, line + 32, address, 16) == 16 &&
+		is_address(1, address, 16);
+}
+
+static int has_ipv4(int fd)
+{
+	struct ifreq all[64];
+	struct ifconf c = { .ifc_len = sizeof(all), .ifc_req = all };
+
+	if (ioctl(fd, SIOCGIFCONF, &c) < 0)
+		return 0;
+	for (size_t i = 0; i < (size_t)c.ifc_len / sizeof(*all); i++) {
+		struct sockaddr_in a;
+
+		memcpy(&a, &all[i].ifr_addr, sizeof(a));
+		if (!strcmp(all[i].ifr_name, of_net) && is_address(0,
+				(const uint8_t *)&a.sin_addr, 4))
+			return 1;
+	}
+	return 0;
+}
+
+/* "wwan0 00000000 …", and "0000… 00 … wwan0" */
+static int is_ipv4_default(const char *line)
+{
+	return is_word(line, of_net) && is_word(word_at(line, 1), "00000000") &&
+		is_word(word_at(line, 7), "00000000");
+}
+
+static int is_ipv6_default(const char *line)
+{
+	return is_word(word_at(line, 9), of_net) && is_word(word_at(line, 1),
+		"00");
+}
+
+static uint64_t counters[2];
+
+static int read_counters(const char *line)
+{
+	const char *rx = word_at(line, 2), *tx = word_at(line, 10);
+
+	return is_word(word_at(line, 0), of_net) &&
+		parse_number(&rx, &counters[0]) &&
+		parse_number(&tx, &counters[1]);
+}
+
+int net_counters(const char *net, uint64_t packets[2])
+{
+	of_net = net;
+	if (!each_line("/proc/net/dev", read_counters))
+		return 0;
+	memcpy(packets, counters, sizeof(counters));
+	return 1;
+}
+
+const char *net_fault(const char *net, const char *ipv4, const char *ipv6)
+{
+	struct ifreq r = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), up, has4;
+	uint64_t n[2];
+
+	of_net = net;
+	addresses[0] = ipv4;
+	addresses[1] = ipv6;
+	memcpy(r.ifr_name, net, span(net, '\0') % sizeof(r.ifr_name));
+	up = ioctl(fd, SIOCGIFFLAGS, &r) < 0 ? -1 : r.ifr_flags & IFF_UP;
+	has4 = has_ipv4(fd);
+	if (fd >= 0)
+		close(fd);
+	if (up <= 0)
+		return up ? "there is no such interface" :
+			"the interface is down";
+	if ((*ipv4 && !has4) ||
+	    (*ipv6 && !each_line("/proc/net/if_inet6", has_ipv6)))
+		return "the interface lacks the modem's address";
+	if (!(*ipv4 && each_line("/proc/net/route", is_ipv4_default)) &&
+	    !(*ipv6 && each_line("/proc/net/ipv6_route", is_ipv6_default)))
+		return "no default route goes through the interface";
+	return net_counters(net, n) && !n[0] && n[1] >= 10 ?
+		"packets leave, and none comes back" : NULL;
+}
+
 /* ---- the marker ---- */
 
 static struct mbim_mark on_disk;	/* as last read or written; or zeros */
@@ -208,10 +355,27 @@ void mark_write(struct mbim *m)
 		good = good && renameat(dir, new, dir, name) == 0;
 	}
 	if (want && !good && !warned++)
-		warn("cannot remember the session: run directory: ",
+		warn("cannot remember the session, a later run may end it: "
+			"run directory: ",
 			errno_text());
 	if (dir >= 0)
 		close(dir);
+}
+
+int mark_session(struct mbim *m, uint8_t session, int keep)
+{
+	uint8_t *end = m->mark.sessions + m->mark.n_sessions, *at;
+
+	for (at = m->mark.sessions; at < end && *at != session; at++)
+		;
+	if (keep && at == end && m->mark.n_sessions < MBIM_KEPT_MAX)
+		m->mark.sessions[m->mark.n_sessions++] = session;
+	else if (!keep && at < end)
+		*at = m->mark.sessions[--m->mark.n_sessions];
+	else
+		return 0;
+	mark_write(m);
+	return 1;
 }
 
 int mark_with_mark(struct mbim *m, int (*next)(struct mbim *m))
@@ -279,18 +443,6 @@ int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q)
 	q->tlvs = window(&r, r.at, size);
 	q->surplus = len - end;
 	return !r.bad && end <= len && r.at + size == end;
-}
-
-static size_t frame_length(const uint8_t *p, size_t len)
-{
-	struct reader r = { p, len, 0, 0 };
-	uint64_t type = take_number(&r, 4), size = take_number(&r, 4);
-
-	if (!r.bad && (type & 0x7fffffff) - 1 < 7 && size >= 12 &&
-	    size <= MBIM_REPLY_MAX)
-		return size;
-	size = len > 2 ? p[1] | (size_t)p[2] << 8 : 0;
-	return size >= 11 && p[0] == 1 ? size + 1 : 0;
 }
 
 int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value)
@@ -498,383 +650,4 @@ int qmi_with_clients(struct mbim *m, int (*next)(struct mbim *m))
 	if (failed && !code)
 		warn("a QMI client could not be released");
 	return code;
-}
-
-/* ---- values as text, and back ---- */
-
-enum { NO_CHARACTER = 0xfffd };
-
-void text_bytes(struct text *t, const uint8_t *bytes, size_t len)
-{
-	while (len--)
-		text_hex(t, *bytes++, 2);
-}
-
-/* Is there a dash before this byte of a UUID? */
-static int is_dashed(int i)
-{
-	return i == 4 || i == 6 || i == 8 || i == 10;
-}
-
-void text_uuid(struct text *t, const uint8_t uuid[16])
-{
-	for (int i = 0; i < 16; i++) {
-		text_add(t, is_dashed(i) ? "-" : "");
-		text_hex(t, uuid[i], 2);
-	}
-}
-
-/* RFC 5952: the longest run of two or more zero groups becomes "::". */
-static void text_ipv6(struct text *t, const uint8_t *p)
-{
-	int best = -1, best_len = 1;
-
-	for (int i = 0, run; i < 8; i += run + 1) {
-		for (run = 0; i + run < 8 && !p[2 * (i + run)] &&
-				!p[2 * (i + run) + 1]; run++)
-			;
-		if (run > best_len) {
-			best = i;
-			best_len = run;
-		}
-	}
-	for (int i = 0; i < 8; i++) {
-		unsigned group = (unsigned)p[2 * i] << 8 | p[2 * i + 1];
-
-		if (i == best) {
-			text_add(t, "::");
-			i += best_len - 1;
-			continue;
-		}
-		if (i && i != best + best_len)
-			text_char(t, ':');
-		text_hex(t, group, 1 + (group > 15) + (group > 255) +
-			(group > 4095));
-	}
-}
-
-void text_address(struct text *t, const uint8_t *p, size_t len)
-{
-	size_t prefix = len == 8 || len == 20 ? 4 : 0;
-	struct reader r = { p, len, 0, 0 };
-
-	if (len - prefix == 16)
-		text_ipv6(t, p + prefix);
-	for (size_t i = prefix; len - prefix == 4 && i < len; i++)
-		text_join(t, i > prefix ? "." : "", decimal(p[i]));
-	if (prefix)
-		text_join(t, "/", decimal(take_number(&r, 4)));
-}
-
-/* One character, as UTF-8. */
-static void text_character(struct text *t, uint32_t c)
-{
-	int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-
-	text_char(t, (char)(!more ? c :
-		(0xff00u >> (more + 1) & 0xff) | c >> 6 * more));
-	while (more--)
-		text_char(t, (char)(0x80 | (c >> 6 * more & 63)));
-}
-
-/* A surrogate alone is no text. */
-void text_utf16(struct text *t, const uint8_t *p, size_t len)
-{
-	const uint8_t *end = p + (len & ~(size_t)1);
-	uint32_t c, low;
-
-	for (; p < end && (c = p[0] | (uint32_t)p[1] << 8); p += 2) {
-		low = c >> 10 == 0x36 && p + 2 < end ?
-			p[2] | (uint32_t)p[3] << 8 : 0;
-		if (low >> 10 == 0x37) {
-			c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
-			p += 2;
-		}
-		if (c < 0x80)
-			text_char(t, (char)c);
-		else
-			text_character(t, c >> 11 == 0x1b ? NO_CHARACTER : c);
-	}
-}
-
-/* The next character of UTF-8; a byte that is none becomes U+FFFD. */
-static uint32_t next_utf8(const uint8_t **p, const uint8_t *end)
-{
-	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-	const uint8_t *s = *p;
-	uint32_t c = *s++;
-	int more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 :
-		c >> 3 == 30 ? 3 : 4;
-
-	*p = s;
-	if (more == 4 || more > end - s)
-		return NO_CHARACTER;
-	c &= more ? 0x3fu >> more : 0x7f;
-	for (int i = 0; i < more; i++) {
-		if (*s >> 6 != 2)
-			return NO_CHARACTER;
-		c = c << 6 | (*s++ & 63);
-	}
-	if (c < least[more] || c > 0x10ffff || c >> 11 == 0x1b)
-		return NO_CHARACTER;
-	*p = s;
-	return c;
-}
-
-void text_utf8(struct text *t, const uint8_t *p, size_t len)
-{
-	const uint8_t *end = p + len;
-
-	while (p < end && *p)
-		text_character(t, next_utf8(&p, end));
-}
-
-int parse_text(const char *s, int wide, uint8_t *to, size_t max)
-{
-	const uint8_t *p = (const uint8_t *)s, *end = p + strlen(s);
-	size_t n = 0;
-
-	if ((size_t)(end - p) > MBIM_REPLY_MAX / 2)
-		return -1;
-	max *= wide ? 2 : 1;
-	while (p < end) {
-		const uint8_t *from = p;
-		uint32_t c = next_utf8(&p, end);
-		size_t size = !wide ? (size_t)(p - from) : c < 0x10000 ? 2 : 4;
-
-		if (c == NO_CHARACTER || n + size > max)
-			return -1;
-		if (c >= 0x10000)	/* the low surrogate comes second */
-			c = (0xd7c0 + (c >> 10)) |
-				(0xdc00 + (c & 0x3ff)) << 16;
-		if (wide)
-			put_number(to + n, c, size);
-		else
-			memcpy(to + n, from, size);
-		n += size;
-	}
-	return (int)n;
-}
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' &&
-		(c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
-/* Two digits; false when they are none. */
-static int hex_byte(const char *s, uint8_t *byte)
-{
-	int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
-
-	if (low >= 0)
-		*byte = (uint8_t)(high << 4 | low);
-	return low >= 0;
-}
-
-int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max)
-{
-	size_t n = 0;
-
-	while (s < end && *s) {
-		if (strchr(" \t\r:|", *s)) {
-			s++;
-			continue;
-		}
-		if (n == max || !hex_byte(s, &bytes[n++]))
-			return -1;
-		s += 2;
-	}
-	return (int)n;
-}
-
-/*
- * The same as parse_hex() of a whole line that somebody pasted: what quotes it
- * is passed, and what a log has before "data =".
- */
-static int parse_pasted(const char *line, uint8_t *bytes, size_t max)
-{
-	while (*line && strchr("><| \t", *line))
-		line++;
-	for (const char *p = line, *end; *p; p++) {
-		for (end = p + 4; !strncmp(p, "data", 4) && *end == ' '; end++)
-			;
-		if (!strncmp(p, "data", 4) && *end == '=')
-			line = end + 1;
-	}
-	return parse_hex(line, line + strlen(line), bytes, max);
-}
-
-/* Lines beyond this are taken in pieces; of whole bytes, if they are regular */
-enum { LINE = MBIM_REPLY_MAX * 3 };
-
-/* Of what was pasted: the rest of a frame, and all that a line can add. */
-static uint8_t pasted[MBIM_REPLY_MAX + LINE / 2];
-static size_t pasted_len;
-
-/*
- * A line of what was pasted: if it is nothing but hex, more of a frame, else
- * something in between.
- */
-static void take_line(const char *line,
-	void (*each)(const uint8_t *frame, size_t len))
-{
-	size_t at = 0, len;
-	int n = parse_pasted(line, pasted + pasted_len,
-		sizeof(pasted) - pasted_len);
-
-	if (n == 0)
-		return;
-	pasted_len = n < 0 ? 0 : pasted_len + (size_t)n;
-	while ((len = frame_length(pasted + at, pasted_len - at)) &&
-	       len <= pasted_len - at) {
-		each(pasted + at, len);
-		at += len;
-	}
-	pasted_len -= at;
-	memmove(pasted, pasted + at, pasted_len);
-	if (!len && pasted_len >= 8)
-		pasted_len = 0;		/* no frame begins there */
-}
-
-int read_pasted(const char *name,
-	void (*each)(const uint8_t *frame, size_t len))
-{
-	static char line[LINE + 1];
-	char part[4096];
-	struct text t = TEXT(line);
-	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return fail(USAGE, name, ": ", errno_text());
-	while ((n = read(fd, part, sizeof(part))) > 0)
-		for (ssize_t i = 0; i < n; i++) {
-			if (part[i] == '\n' || t.len == LINE) {
-				take_line(line, each);
-				t = (struct text)TEXT(line);
-			}
-			if (part[i] != '\n')
-				text_char(&t, part[i]);
-		}
-	take_line(line, each);
-	return DONE;
-}
-
-int parse_uuid(const char *s, uint8_t uuid[16])
-{
-	for (int i = 0; i < 16; i++, s += 2)
-		if ((is_dashed(i) && *s++ != '-') || !hex_byte(s, uuid + i))
-			return 0;
-	return !*s || *s == ' ';
-}
-
-/* ---- numbers, and the words of a value table ---- */
-
-const char *decimal(uint64_t n)
-{
-	static char digits[4][24];
-	static unsigned calls;
-	char *s = digits[calls++ % 4];
-	struct text t = { .s = s, .size = sizeof(digits[0]) };
-
-	text_decimal(&t, n);
-	return t.s;
-}
-
-int parse_number(const char **s, uint64_t *n)
-{
-	int base = (*s)[0] == '0' && ((*s)[1] | 32) == 'x' ? 16 : 10, digit;
-	const char *start = *s += base == 16 ? 2 : 0;
-
-	for (*n = 0; ; ++*s) {
-		digit = **s - '0';
-		if (digit > 9 && base == 16)
-			digit = (**s | 32) >= 'a' ? (**s | 32) - 'a' + 10 : 16;
-		if (digit < 0 || digit >= base)
-			return *s > start;
-		if (*n > (UINT64_MAX - (unsigned)digit) / (unsigned)base)
-			return 0;
-		*n = *n * (unsigned)base + (unsigned)digit;
-	}
-}
-
-static int64_t parse_signed(const char **s)
-{
-	int minus = **s == '-';
-	uint64_t n;
-
-	*s += minus;
-	parse_number(s, &n);
-	return (int64_t)(minus ? 0 - n : n);
-}
-
-const char *next_word(const char **table, uint64_t *n)
-{
-	const char *word = *table;
-
-	if (*word <= '\1')
-		return NULL;
-	*n = (uint64_t)(*word++ - '0');		/* most are digits */
-	if (*word != ' ') {
-		word--;
-		*n = (uint64_t)parse_signed(&word);
-		word += span(word, ' ');	/* a UUID */
-	}
-	*table = word + strlen(word) + 1;
-	return word + 1;
-}
-
-const char *word_of(const char *table, uint64_t n)
-{
-	const char *word;
-	uint64_t at;
-
-	while ((word = next_word(&table, &at)) && at != n)
-		;
-	return word;
-}
-
-int same_word(const char *a, const char *b, size_t len)
-{
-	for (; len && *b; len--, a++, b++)
-		if ((*a == '-' ? '_' : tolower(*a)) != tolower(*b))
-			return 0;
-	return !len && !*b;
-}
-
-struct scale scale_of(const char *table)
-{
-	int64_t n[4];
-
-	for (int i = 0; i < 4; i++) {
-		table++;		/* the asterisk; blanks */
-		n[i] = parse_signed(&table);
-	}
-	return (struct scale){ n[0], n[1], n[2], n[3] };
-}
-
-void text_scaled(struct text *t, const char *table, int64_t n)
-{
-	struct scale s = scale_of(table);
-	int64_t v = s.a * n + s.b;
-
-	if (n == s.unknown)
-		return;
-	text_add(t, v < 0 ? "-" : "");
-	v = v < 0 ? -v : v;
-	text_decimal(t, (uint64_t)(v / s.c));
-	if (v % s.c) {
-		text_char(t, '.');
-		text_decimal(t, (uint64_t)(v % s.c * 10 / s.c));
-	}
-}
-
-const char *uuid_entry(const char *p, const char *s, size_t skip)
-{
-	for (; *p > '\1'; p += strlen(p) + 1)
-		if (skip ? same_word(s, p + skip, strlen(s)) :
-		    !strncmp(s, p, 36))
-			return p;
-	return NULL;
 }

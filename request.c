@@ -696,23 +696,6 @@ static int refused(struct run *r)
 	return (r->is_qmi ? qmi_refused : mbim_refused)(r->status, code, more);
 }
 
-/* Sessions that outlive the run: true when there is a change. */
-static int keep_session(struct mbim *m, uint8_t session, int keep)
-{
-	uint8_t *end = m->mark.sessions + m->mark.n_sessions, *at;
-
-	for (at = m->mark.sessions; at < end && *at != session; at++)
-		;
-	if (keep && at == end && m->mark.n_sessions < MBIM_KEPT_MAX)
-		m->mark.sessions[m->mark.n_sessions++] = session;
-	else if (!keep && at < end)
-		*at = m->mark.sessions[--m->mark.n_sessions];
-	else
-		return 0;
-	mark_write(m);
-	return 1;
-}
-
 enum { CONTEXT_NOT_ACTIVATED = 16, INVALID_HANDLE = 9,
 	OUT_OF_CALL = 15, NO_EFFECT = 26 };
 
@@ -739,18 +722,19 @@ static int send_mbim(struct mbim *m, struct run *r, const struct encoder *e)
 	}
 	/* before, so that a run that is killed leaves word of it */
 	if (r->head.flags & FLAG(OP_KEEP))
-		added = keep_session(m, session, 1);
+		added = mark_session(m, session, 1);
 	code = mbim_command(m, uuid, cid, operation, request + q.at,
 		q.len - q.at, &answer);
 	r->status = answer.status;
 	r->reply = answer.info;
-	if (added && (code || r->status))
-		keep_session(m, session, 0);
+	/* after silence it may yet come up, if no CLOSE will end it */
+	if (added && (r->status || (code && !m->joined)))
+		mark_session(m, session, 0);
 	else if (r->head.flags & FLAG(OP_KEEP) && !code && !r->status)
-		keep_session(m, session, 1);	/* an OPEN forgot it */
+		mark_session(m, session, 1);	/* an OPEN forgot it */
 	if (r->head.flags & FLAG(OP_DROP) && !code && (!r->status ||
 			r->status == CONTEXT_NOT_ACTIVATED))
-		keep_session(m, session, 0);
+		mark_session(m, session, 0);
 	return code;
 }
 
@@ -855,6 +839,8 @@ void command_help(struct text *t, const struct command *c)
 	text_add(t, "--");
 	text_dashed(t, head_of(c)->name);
 	text_join(t, ": ", head_of(c)->help, "\n");
+	if (head_of(c)->slow)
+		text_join(t, "  (deadline ", decimal(head_of(c)->slow), " s)\n");
 	while (next_option(&options, &it)) {
 		struct option_help h = describe(&it);
 

@@ -23,7 +23,7 @@
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} HOSTCC=${HOSTCC:-cc} MAKE=${MAKE:-make} JOBS=${JOBS:-2}
 build=$PWD/tests/build log=$PWD/tests/build/log
-sources='main.c jobs.c request.c commands.c qmi-over-mbim.c mbim.c'
+sources='main.c jobs.c request.c commands.c qmi-over-mbim.c mbim.c values.c'
 std='-std=gnu11 -D_GNU_SOURCE'
 targets='reply frame arguments hex'
 once=' demo examples peers plant recipes '	# one way is enough for these
@@ -77,7 +77,7 @@ build_way()	# WAY DIRECTORY COMPILER...
 			"$@" $std $sources -o "$dir/program"
 		fi &&
 		if [ -f tests/table.c ]; then
-			"$@" $std tests/table.c qmi-over-mbim.c mbim.c \
+			"$@" $std tests/table.c qmi-over-mbim.c mbim.c values.c \
 				-o "$dir/table"
 		fi &&
 		if [ -f tests/fuzz.c ]; then
@@ -285,6 +285,7 @@ has_layout()
 	for file in * tests/*; do
 		case $file in
 		Makefile|main.c|mbim.c|mbim.h|qmi-over-mbim.c|request.c|jobs.c) ;;
+		values.c) ;;
 		commands.c|commands.def|README|LICENSE|tests) ;;
 		mbimctl|mbimctl.1|mbimctl.bash) ;;
 		tests/*.c|tests/*.sh) ;;
@@ -302,7 +303,8 @@ has_habits()
 {
 	! grep -nE 'goto [a-z]+;|\b(malloc|calloc|realloc|strdup|alloca)\(' \
 		$sources mbim.h && ! grep -nE '\bv?[dfs]?n?printf\(' $sources &&
-	! grep -n 'include "commands.def"' main.c jobs.c request.c mbim.c qmi-over-mbim.c &&
+	! grep -n 'include "commands.def"' main.c jobs.c request.c mbim.c \
+		qmi-over-mbim.c values.c &&
 	wc -l *.c | awk '$2 != "total" && $1 > 900 { print; long = 1 }
 		END { exit long }'
 }

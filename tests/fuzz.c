@@ -173,6 +173,7 @@ static int fuzz_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t,
 #define out		mbim_out
 #include "../mbim.c"
 #undef out
+#include "../values.c"
 #include "../qmi-over-mbim.c"
 #define main		mbimctl_main
 #include "../main.c"

@@ -344,7 +344,7 @@ stops_at_session()
 	stops 1 'connect: .*no cause.*hold back' status=cid12:2 ''
 	same "tries to connect" 1 "$(sets_of 0c)"
 	stops 1 'connect: .*MaxActivatedContexts' status=cid12:13 ''
-	stops 4 'connect: ' connectdelay=60000 '' -t $second
+	stops 4 'connect: ' connectdelay=60000 'overlapped=*' -t $second
 	stops 12 'connect: connected, and ended again$' 'drop=1 late=cid12:300' ''
 }
 
@@ -664,8 +664,8 @@ fell_silent()
 	modem_start silent=$((n + 1)):1
 	run 0 --up $apn
 	then=$(clock)
-	run 0 -t $((6 * SLOWNESS)) --ensure-connected $apn
-	within 4000
+	run 0 -t $((10 + 6 * SLOWNESS)) --ensure-connected $apn
+	within 14000	# ten seconds are silence
 	lines err 2
 	like err '^mbimctl: no answer.*anew$'
 	like err "^mbimctl: $not_up"
@@ -805,13 +805,13 @@ waits()
 	done
 	modem_start session=0
 	run 0 --no-open --wait-for attached
-	like out '^packet service state: *attached$'
+	like out '^state: *attached$'
 	run 0 --no-open --wait-for connected
-	like out '^activation state: *activated$'
+	like out '^state: *activated$'
 	modem_stop opened=1 sessions=0 requests=2
 	modem_start roam=1
 	run 0 -s --wait-for registered
-	like out "^mbim_register_state='roaming'\$"
+	like out "^mbim_state='roaming'\$"
 	run 12 -t $second --wait-for home
 	like err '^mbimctl: wait-for: still roaming after'
 	modem_stop
@@ -990,7 +990,7 @@ verifies()
 	modem_at session=0
 	run 12 --no-open --verify-connection
 	lines err 1
-	like err '^mbimctl: verify-connection: .*no network interface$'
+	like err '^mbimctl: verify-connection: .*no .*network interface$'
 	modem_stop opened=1 sessions=0
 	unset MBIMCTL_ROOT
 
@@ -1126,7 +1126,7 @@ prints_ip()
 	lines err 0
 	same "each line is there once" "" "$(grep '^ip .* route\|^# ' \
 		"$work/out" | sort | uniq -d)"
-	like out "^ip link set dev 'wwan1' mtu 1500"
+	like out "^ip link set dev 'wwan1' mtu 1480"	# IPv6's, the smaller
 	like out "^ip link set dev 'wwan1' up\$"
 	like out "^ip .*route replace default dev 'wwan1' metric 700\$"
 	same "name servers" '# nameserver 192.0.2.53
@@ -1152,9 +1152,13 @@ prints_ip()
 	same "the VLAN comes before its addresses" vlan "$(grep -o -m 1 \
 		'vlan\|addr' "$work/out")"
 	cp "$work/out" "$work/script3"
-	# other commands print nothing, and do no harm
-	run 0 -o ip --get-device-caps
-	lines out 0
+	run 2 -o ip --get-device-caps
+	same "what has no address" 'exit 2' "$(cat "$work/out")"
+	run 0 -o ip --down
+	same "what undoes it" "set -e
+ip addr flush dev 'wwan1'
+ip link set dev 'wwan1' down
+ip link del dev 'wwan1.3' || :" "$(cat "$work/out")"
 	run 0 -o ip --down
 	lines out 0
 	modem_stop
@@ -1163,7 +1167,8 @@ prints_ip()
 		run 0 -o ip --up $apn --ip-type $family
 		same "other family" 0 "$(case $family in
 			ipv4) grep -c -e '-6\|2001:' "$work/out" ;;
-			ipv6) grep -c -e '-4\|10\.0' "$work/out" ;;
+			ipv6) grep -v '^ip -4 addr flush' "$work/out" |
+				grep -c -e '-4\|10\.0' ;;
 			esac)"
 		modem_stop opened=1 sessions=0
 	done
@@ -1210,7 +1215,7 @@ quotes_names()
 	modem_at
 	run 3 -o ip --up $apn --session-id 3
 	same "the script" 'exit 3' "$(cat "$work/out")"
-	like err 'odd'
+	like err 'usable'
 	modem_stop opened=1 sessions=3
 	usb_modem 1199 9079 'w $(id)'
 	modem_at
@@ -1249,7 +1254,7 @@ runs_ip()
 		has_state wwan2 'wwan2 *inet6 2001:db8::2/64 '
 		same "default routes" 2 "$(net_state wwan2 |
 			grep -c '^default .*metric 700')"
-		has_state wwan2 '^mtu 1500$'
+		has_state wwan2 '^mtu 1480$'
 		run 0 --verify-connection
 		lines err 0
 		first=$(net_state wwan2)
@@ -1458,6 +1463,78 @@ unlocks_by_id()
 	modem_stop fcc_locked=1 requests=0
 }
 
+# A no that says nothing of the session: what is up stays up.
+refusals()
+{
+	modem_start opened=1 session=0 statusq=cid15:1
+	run 1 --no-open --ensure-connected $apn
+	like err 'Busy'
+	same "sets" "" "$(sets)"
+	modem_stop opened=1 sessions=0
+	modem_start opened=1 session=0 statusq=cid12:1
+	run 1 --no-open --ensure-connected $apn
+	run 1 --no-open --verify-connection
+	same "sets" "" "$(sets)"
+	modem_stop opened=1 sessions=0
+
+	# slow is not silent, when there is little time
+	modem_start opened=1 session=0 delay=$((1200 * SLOWNESS))
+	run 4 --no-open -t $((2 * SLOWNESS)) --ensure-connected $apn
+	modem_stop opened=1 sessions=0 opens=0
+
+	# what the modem does not have, it need not tell
+	for key in status=cid10:9 statusq=cid10:9 statusq=cid12:9 \
+	    statusq=cid3:9 statusq=cid2:9 statusq=cid9:9; do
+		modem_start $key autoattach=1
+		run 0 --up $apn
+		modem_stop opened=1 sessions=0
+	done
+	# that the SIM is missing, some tell by a status
+	modem_start statusq=cid2:3
+	run 8 --up $apn
+	lines err 1
+	like err 'SIM: .*SimNotInserted'
+	modem_stop
+
+	# a session that will not end ends with the function
+	modem_start
+	run 0 --up $apn
+	run 0 --up $apn --session-id 3
+	modem_check opened=1 sessions=0,3
+	run 0 -s --down
+	like out "^mbim_sessions='[03] [03]'\$"
+	modem_stop sessions=
+	modem_start status=cid12:2 session=0
+	run 0 --no-open --get-connect
+	run 1 --no-open --down
+	modem_stop opened=1 sessions=0
+}
+
+# What is no PIN costs no attempt.
+no_pins()
+{
+	modem_start pin=1234
+	for pin in '' 123 abcd 123456789 12a4 ' 1234'; do
+		run 2 --up $apn --pin "$pin"
+		like err 'not 4 to 8 digits'
+	done
+	printf '1234\r\n' >"$work/pin"
+	run 2 --up $apn --pin "@$work/pin"
+	run 2 --up $apn --pin -s
+	like out "^mbim_exit='2'\$"
+	modem_check opens=0 pin_attempts=0
+	printf '1234\n' >"$work/pin"
+	run 0 --up $apn --pin "@$work/pin"
+	modem_stop opened=1 sessions=0 pin_attempts=1
+	# cron repeats: it must know how many attempts are left
+	modem_start pin=1234 noattempts=1
+	run 7 --ensure-connected $apn --pin 1234
+	like err '--force'
+	modem_check pin_attempts=0
+	run 0 --ensure-connected $apn --pin 1234 --force
+	modem_stop opened=1 sessions=0 pin_attempts=1
+}
+
 # What may cut the user off is not done by mistake.
 wants_yes()
 {
@@ -1617,7 +1694,7 @@ killed_unlock()
 }
 
 together comes_up stops_at_radio stops_at_sim pins stops_at_network \
-	stops_at_session stops_without_ip leaves_what_it_found makes_anew silent_1 \
+	stops_at_session stops_without_ip leaves_what_it_found makes_anew refusals no_pins silent_1 \
 	silent_2 silent_3 silent_4 rough slow_modem slow_quiet_modem healthy \
 	repaired replugged fell_silent downs downs_late waits waits_later \
 	waits_without waits_for_others kernel prints_ip quotes_names \

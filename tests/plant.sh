@@ -163,7 +163,7 @@ add()
 			sed "/^VALUES(on_off)/r $work/values"
 	} >"$src/commands.def"
 	if ! $HOSTCC $std -O1 "$src/main.c" "$src/mbim.c" "$src/jobs.c" "$src/request.c" "$src/commands.c" \
-	    "$src/qmi-over-mbim.c" -o "$src/mbimctl" 2>"$work/err"; then
+	    "$src/qmi-over-mbim.c" "$src/values.c" -o "$src/mbimctl" 2>"$work/err"; then
 		what='three new commands'
 		fail "they do not compile"
 		return

@@ -22,9 +22,14 @@
 # A failure that no retry mends (PIN, SIM, FCC lock, nonsense in the
 # configuration) stops the interface until the next ifup; others are tried again
 # after a pause. netifd does not see a session end in the network. For that, by
-# cron each minute, where wan is the name of the interface:
+# cron each minute, where wan is the name of the interface, and with its -d and
+# --session-id if it has these options; 12 is that the session has ended, not
+# that the modem is busy, and ifup would start anew what is under way:
 #
-#	mbimctl --verify-connection >/dev/null || ifup wan
+#	ifstatus wan | grep -q '"pending": true' || {
+#		mbimctl --verify-connection >/dev/null
+#		[ $? != 12 ] || ifup wan
+#	}
 
 # The options come from json_get_vars, mbim_... from `mbimctl -o sh'.
 # shellcheck disable=SC2154
