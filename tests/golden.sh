@@ -118,11 +118,21 @@ raw()
 	masked <"$log" | sed 5q >"$work/got"
 	check "D4" cmp "$work/expected" "$work/got"
 	modem_stop
+	modem_start qmierror=0x5571:71
+	run 11 --dms-foxconn-set-fcc-authentication
+	masked <"$log" | sed 5q >"$work/got"
+	check "D4 by name" cmp "$work/expected" "$work/got"
+	modem_stop
 	modem_start quectel=1
 	run 0 --raw-mbim QUECTEL,1,set,01000000
 	vector V1 V2 D6 | masked >"$work/expected"
 	masked <"$log" | sed 3q >"$work/got"
 	check "D6" cmp "$work/expected" "$work/got"
+	modem_stop
+	modem_start quectel=1
+	run 0 --quectel-set-radio-state on
+	masked <"$log" | sed 3q >"$work/got"
+	check "D6 by name" cmp "$work/expected" "$work/got"
 	modem_stop
 	modem_start
 	run 11 --raw-mbim INTEL_MUTUAL_AUTHENTICATION,1,query

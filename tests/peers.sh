@@ -145,6 +145,12 @@ qmicli --dms-set-operating-mode=low-power | --dms-set-operating-mode low-power |
 qmicli --dms-set-operating-mode=persistent-low-power | --dms-set-operating-mode persistent-low-power | |
 qmicli --dms-set-operating-mode=offline | --yes --dms-set-operating-mode offline |                           |
 qmicli --dms-set-operating-mode=reset   | --yes --dms-set-operating-mode reset |                             |
+mbimcli --quectel-query-radio-state      | --quectel-get-radio-state | | quectel=1
+mbimcli --quectel-set-radio-state=on     | --quectel-set-radio-state on | | quectel=1
+qmicli --dms-foxconn-get-firmware-version=firmware-mcfg | --dms-foxconn-get-firmware-version firmware-mcfg | | foxconn=1
+qmicli --dms-foxconn-get-firmware-version=apps | --dms-foxconn-get-firmware-version apps | | foxconn=1
+qmicli --dms-foxconn-set-fcc-authentication=0 | --dms-foxconn-set-fcc-authentication | | foxconn=2
+qmicli --dms-foxconn-set-fcc-authentication-v2=salte8f36c23b670cc93a7f5d56ef87271dc,48 | --dms-foxconn-set-fcc-authentication-v2 --magic-string salte8f36c23b670cc93a7f5d56ef87271dc | | foxconn=1
 qmicli --dms-set-fcc-authentication     | --dms-set-fcc-authentication  | Successfully set FCC authentication | fcc=1
 qmicli --dms-swi-get-usb-composition    | --dms-swi-get-usb-composition | [*] USB composition 19       |
 qmicli --dms-swi-set-usb-composition=8  | --yes --dms-swi-set-usb-composition 8 | Successfully                |
