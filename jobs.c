@@ -61,7 +61,7 @@ static struct call call_of(const char *name, struct option *options)
 	return c;
 }
 
-/* Run a command, with an option or two of our own; keep what it says. */
+/* Run a command, with an option of our own; keep what it says. */
 static int ask_with(struct mbim *m, const char *name, const char *option,
 	const char *value)
 {
@@ -235,7 +235,7 @@ static int sim_step(struct mbim *m)
 	if (*said("ready_state") && !says("ready_state", "not_initialized") &&
 	    !says("ready_state", "device_locked")) {
 		text_dashed(&t, said("ready_state"));
-		return fail(NO_SIM, "the SIM's state is ", why);
+		return fail(NO_SIM, "the SIM is ", why);
 	}
 	int code = unless_refused(ask(m, "get_pin"));
 
@@ -513,6 +513,7 @@ static int down(struct mbim *m)
 	if (!*one && failure.name && m->open != OPEN_NEVER) {
 		code = unless_refused(code);
 		warn("refused: closing the modem's function");
+		n -= m->mark.n_sessions != 0;	/* it is in the marker */
 		for (size_t i = 0; i < m->mark.n_sessions; i++)
 			ended[n < MBIM_KEPT_MAX ? n++ : n] =
 				m->mark.sessions[i];
@@ -650,7 +651,7 @@ static int fcc_unlock(struct mbim *m)
 	code = ask_with(m, "set_radio_state", "", "on");
 	if (code == FCC_LOCKED) {
 		forgive();
-		return fail(FCC_LOCKED, "the modem took it, and is locked");
+		return fail(FCC_LOCKED, "still locked");
 	}
 	if (!code) {
 		out_begin("fcc_unlock");
@@ -707,7 +708,8 @@ int job_run(struct mbim *m, const struct call *call)
 	stage = "";
 	done = 0;
 	find_net(m);
-	if (job_settings.wants_net && !*net)
+	if (job_settings.wants_net && !*net &&
+	    call->command->id <= job_ensure_connected)
 		return fail(NO_DEVICE, no_net);
 	code = jobs[call->command->id](m);
 	if (!code || failure.exit != code || !*stage)
@@ -806,7 +808,7 @@ void text_ip_commands(struct text *t, const char *base)
 	char dev[48];
 	struct text d = TEXT(dev);
 
-	if (!has_address() && !*said("sessions"))
+	if (!has_address() && (!*base || !*said("sessions")))
 		return;
 	if (!*base || base[span(base, '\'')]) {
 		fail(NO_DEVICE, no_net);

@@ -1508,6 +1508,14 @@ refusals()
 	run 0 --no-open --get-connect
 	run 1 --no-open --down
 	modem_stop opened=1 sessions=0
+	modem_start status=22:2		# the first disconnect
+	run 0 --up $apn
+	run 0 --up $apn --session-id 3
+	run 0 -j --down
+	lines err 1
+	like err 'closing'
+	like out '"sessions":\[0,3\]'
+	modem_stop sessions= closes=1
 }
 
 # What is no PIN costs no attempt.
