@@ -620,8 +620,8 @@ static const char *const locked[] = {
 	[AUTO] = "",
 	[SIERRA] = "1199:9079 03f0:4e1d 413c:81a3 413c:81a8 ",
 	[FOXCONN] = "105b:e0ab 105b:e0c3 05c6:90d5 ",
-	[QUECTEL] = "2c7c:030a 2c7c:0313 2c7c:0314 2c7c:0801 "
-		"1eac:1001 1eac:1004 1eac:1007 ",
+	[QUECTEL] = ("2c7c:030a 2c7c:0313 2c7c:0314 2c7c:0801 "
+		"1eac:1001 1eac:1004 1eac:1007 "),
 };
 
 /* What counts is the effect: the radio is switched on, and looked at. */

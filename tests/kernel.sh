@@ -351,11 +351,13 @@ check_archive() # FILE
 
 # ---- a boot ----
 
-# What the injected faults bring about, and the races at an unplug.
+# What the injected faults bring about, and the races at an unplug; the last is
+# a notification that comes while a GET that was made to fail is just ending.
 noise='nonzero urb status received: -EPIPE
 Unexpected error -71
 Tx URB error: -19
-vhci_hcd: sendmsg failed!, ret=-32'
+vhci_hcd: sendmsg failed!, ret=-32
+usb_submit_urb failed with result -16'
 
 archives()
 {
