@@ -490,33 +490,26 @@ static int ensure_connected(struct mbim *m)
 static int down(struct mbim *m)
 {
 	const char *one = call_text(job, "session_id");
-	uint8_t ended[MBIM_KEPT_MAX + 1];
-	size_t n = 0;
+	uint8_t ids[MBIM_KEPT_MAX] = { 0 };
+	size_t n = m->mark.n_sessions;
 	int code = DONE, tries = MBIM_KEPT_MAX;
 
 	if (*one) {
-		ended[n++] = (uint8_t)call_number(job, "session_id");
-		code = disconnect(m, 0);
-	} else if (!m->mark.n_sessions) {
+		n = 1;
+		ids[0] = (uint8_t)call_number(job, "session_id");
+	} else if (n) {
+		memcpy(ids, m->mark.sessions, sizeof(ids));
+	} else {
 		code = unless_refused(ask_connected(m));
-		if (!code && is_reached(&goals[CONNECTED])) {
-			ended[n++] = 0;
-			code = disconnect(m, 0);
-		}
+		n = !code && is_reached(&goals[CONNECTED]);
 	}
-	while (!*one && !code && m->mark.n_sessions && n < MBIM_KEPT_MAX) {
-		ended[n++] = m->mark.sessions[0];
-		code = disconnect(m, ended[n - 1]);
-	}
+	for (size_t i = 0; i < n && !code; i++)
+		code = disconnect(m, ids[i]);
 	while (!*one && !code && m->mark.n_kept && tries--)
 		code = ask(m, "wds_stop_network");
 	if (!*one && failure.name && m->open != OPEN_NEVER) {
 		code = unless_refused(code);
 		warn("refused: closing the modem's function");
-		n -= m->mark.n_sessions != 0;	/* it is in the marker */
-		for (size_t i = 0; i < m->mark.n_sessions; i++)
-			ended[n < MBIM_KEPT_MAX ? n++ : n] =
-				m->mark.sessions[i];
 		m->mark.n_sessions = m->mark.n_kept = 0;
 		m->close = 1;
 	}
@@ -525,7 +518,7 @@ static int down(struct mbim *m)
 	out_begin("down");
 	out_open("sessions", OUT_WORDS);
 	for (size_t i = 0; i < n; i++)
-		out_number("", ended[i], 0);
+		out_number("", ids[i], 0);
 	out_close();
 	out_end();
 	return DONE;
