@@ -171,6 +171,8 @@ static void suffixes(struct cursor *c, struct item *it)
 			it->also = next_name(c);
 		} else if (*c->op == OP_MAX) {
 			it->max = *++c->op;
+		} else if (*c->op == OP_DIGITS) {
+			it->digits = *++c->op;
 		} else if (*c->op == OP_GIVEN) {
 			it->givens = it->n_givens++ ? it->givens : c->name;
 			next_name(c);

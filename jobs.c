@@ -103,6 +103,7 @@ struct goal {
 	const char *query, *field, *words;
 };
 
+/* In the order of the ledger's goals, as methods are in that of fcc_method. */
 static const struct goal goals[] = {
 	{ "get_radio_state", "sw_radio_state", "on " },
 	{ "get_subscriber_ready_status", "ready_state", "initialized " },
@@ -356,7 +357,6 @@ static int tell_ip(struct mbim *m, void (*preface)(void))
 
 	c.title = head_of(job->command)->name;
 	c.preface = preface;
-	find_net(m);
 	return command_run(m, &c);
 }
 
@@ -567,7 +567,6 @@ static int verify_connection(struct mbim *m)
 		return code;
 	if (!has_address())
 		return fail(NOT_REACHED, "the session has no address");
-	find_net(m);
 	stage = *net ? net : "kernel";
 	why = *net ? net_fault(net, said("ipv4_address"),
 		said("ipv6_address")) : no_net;
@@ -656,16 +655,6 @@ static int fcc_unlock(struct mbim *m)
 
 /* ---- one job ---- */
 
-/* Is this a PIN1: 4 to 8 digits? A wrong one costs an attempt. */
-static int is_pin(const char *s)
-{
-	size_t n = 0;
-
-	while (s[n] >= '0' && s[n] <= '9')
-		n++;
-	return !s[n] && n >= 4 && n <= 8;
-}
-
 int job_check(const struct call *call)
 {
 	static const char *const parts[] = { "connect", "enter_pin" };
@@ -676,17 +665,18 @@ int job_check(const struct call *call)
 	has_pin = *call_text(call, "pin") != '\0';
 	if (call->command->id > job_ensure_connected)
 		return code;
-	for (size_t i = 0; i < call->n_options && !code; i++)
-		if (same_word(call->options[i].name, "pin",
-				span(call->options[i].name, '=')) &&
-		    !is_pin(call->options[i].value))
-			code = fail(USAGE, "--pin: not 4 to 8 digits");
 	for (int i = 0; i < 1 + has_pin && !code; i++) {
 		struct call c = call_of(parts[i], options);
 
 		code = command_check(&c);
 	}
 	return code;
+}
+
+int job_tells_ip(const struct command *c)
+{
+	return c->kind == KIND_JOB ||
+		!strcmp(head_of(c)->name, "get_ip_configuration");
 }
 
 int job_run(struct mbim *m, const struct call *call)

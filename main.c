@@ -793,8 +793,7 @@ static int check_calls(void)
 		const struct head *head = head_of(c->command);
 
 		slow = head->slow > slow ? head->slow : slow;
-		ip |= c->command->kind == KIND_JOB ||
-			!strcmp(head->name, "get_ip_configuration");
+		ip |= job_tells_ip(c->command);
 		if (head->risky >> (call_number(c, "") & 7) & 1 && !given[YES])
 			code = bad_usage("may cut you off: wants --yes", "");
 		code = code ? code : command_secrets(c);

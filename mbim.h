@@ -484,7 +484,7 @@ enum op {
 	KINDS(K)
 #undef K
 	OP_SUFFIXES,
-	OP_DEFAULT = OP_SUFFIXES, OP_GIVEN, OP_ALSO, OP_MAX,
+	OP_DEFAULT = OP_SUFFIXES, OP_GIVEN, OP_ALSO, OP_MAX, OP_DIGITS,
 	OP_SLOW, OP_LOCK, OP_RISKY, OP_FLAGS,
 	OP_REQUIRED = OP_FLAGS, OP_VALUE, OP_SECRET, OP_PERSONAL,
 	OP_EFFECT, OP_CAUSE, OP_HANDLE, OP_KEEP, OP_DROP,
@@ -548,7 +548,7 @@ struct item {
 	uint8_t n, show, max, n_givens;
 	int tlv;				/* or -1 */
 	enum op guard;				/* WHEN, IS, or END */
-	uint8_t guard_field, guard_n;
+	uint8_t guard_field, guard_n, digits;
 	const char *name, *help;
 	const char *also, *fallback, *givens;	/* suffixes, or NULL */
 	unsigned flags;				/* of those from OP_FLAGS on */
@@ -731,6 +731,9 @@ extern struct job_settings job_settings;
 /* Check a job's options, those for its commands too; do it. */
 int job_check(const struct call *call);
 int job_run(struct mbim *m, const struct call *call);
+
+/* Has -o ip something to print of this command? */
+int job_tells_ip(const struct command *c);
 
 /* Tell of a job that nothing came. */
 void job_blank(const struct command *c);

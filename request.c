@@ -359,11 +359,23 @@ static int encode_container(struct encoder *e, const struct item *it)
 	return code;
 }
 
+/* Is this what DIGITS wants, if it does? */
+static int has_digits(const struct item *it, const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= '0' && s[n] <= '9')
+		n++;
+	return !it->digits || (!s[n] && n >= it->digits);
+}
+
 /* Why an item did not take an option's text. */
 static const char *what_is_wanted(const struct item *it)
 {
 	const char *table = table_of(it->show);
 
+	if (it->digits)
+		return "not digits, or too few or many";
 	switch (it->kind->what) {
 	case NUMBER: case SIGNED: case ID:
 		return *table && *table != '*' ? "no such word or number" :
@@ -396,7 +408,8 @@ static int encode_value(struct encoder *e, const struct item *it)
 			patch(e, e->count_at, e->count = (size_t)len, 4);
 		len = (size_t)len == e->count ? len : -1;
 	}
-	if (len < 0 || (it->op == OP_BYTES && len != it->n)) {
+	if (len < 0 || (it->op == OP_BYTES && len != it->n) ||
+	    (s && !has_digits(it, s))) {
 		struct option *o = find_option(e, it, 0);
 
 		return bad_option(o ? o->name : it->name, what_is_wanted(it));

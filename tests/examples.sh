@@ -267,15 +267,7 @@ modem_manager()
 	proxy=
 }
 
-for shell in dash 'busybox ash'; do
-	# shellcheck disable=SC2086
-	if $shell -c : 2>/dev/null; then
-		together netifd modem_manager
-		rm -rf "$tmp/netifd" "$tmp/modem_manager"
-	else
-		skip "examples by $shell: it is not there"
-	fi
-done
+in_shells netifd modem_manager
 what=shellcheck
 if command -v shellcheck >/dev/null; then
 	check "shellcheck of tests/examples" \

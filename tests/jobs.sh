@@ -1524,7 +1524,7 @@ no_pins()
 	modem_start pin=1234
 	for pin in '' 123 abcd 123456789 12a4 ' 1234'; do
 		run 2 --up $apn --pin "$pin"
-		like err 'not 4 to 8 digits'
+		like err 'pin: not digits, or too few or many'
 	done
 	printf '1234\r\n' >"$work/pin"
 	run 2 --up $apn --pin "@$work/pin"

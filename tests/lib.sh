@@ -127,6 +127,22 @@ together()
 	done
 }
 
+# The same in both shells that scripts of tests/examples are for: $shell.
+in_shells() # parts
+{
+	for shell in dash 'busybox ash'; do
+		# shellcheck disable=SC2086
+		if $shell -c : 2>/dev/null; then
+			together "$@"
+			for part; do
+				rm -rf "${tmp:?}/$part"
+			done
+		else
+			skip "$* by $shell: it is not there"
+		fi
+	done
+}
+
 # ---- the modem ----
 
 launch() # path option, then the modem's arguments

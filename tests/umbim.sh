@@ -244,15 +244,7 @@ values() # NAME: the lines "number word" of a table in commands.def
 		sed 's/V(\([0-9]*\), \(.*\))/\1 \2/' | tr _ -
 }
 
-for shell in dash 'busybox ash'; do
-	# shellcheck disable=SC2086
-	if $shell -c : 2>/dev/null; then
-		together sequence codes
-		rm -rf "$tmp/sequence" "$tmp/codes"
-	else
-		skip "umbim by $shell: it is not there"
-	fi
-done
+in_shells sequence codes
 lists
 if command -v shellcheck >/dev/null; then
 	what=shellcheck
