@@ -3,7 +3,9 @@
 # make            a static, stripped ./mbimctl: by musl-gcc where there is one;
 #                 CC= and CROSS_COMPILE= win
 # make demo       the main job, against a simulated modem
-# make check      the tests
+# make check      the tests of ./mbimctl, in two minutes
+# make check-all  these, and the slow ones: sanitizers, big-endian by qemu, the
+#                 examples, other programs beside it; WAYS= takes some of them
 # make check-kernel  mbimctl in an initramfs, on Linux's own driver, in qemu
 # make fuzz       the fuzzers, FUZZ_TIME seconds each (clang)
 # make bench      system calls, instructions, memory and time beside others
@@ -11,52 +13,86 @@
 # make docs       mbimctl.1 and mbimctl.bash, made from the table
 # make install    to DESTDIR and PREFIX
 #
-# WERROR=1 makes warnings errors, as does CI. HOSTCC builds what runs here.
+# Each takes the variables that the program was made with: other ones make it
+# anew. WERROR=1 makes warnings errors, as does CI. HOSTCC builds what runs
+# here.
+#
+# CFLAGS, CPPFLAGS and LDFLAGS come after what is here, and win. STATIC= (empty)
+# makes a dynamic program in the compiler's own way, STRIP= one with its symbols
+# and -g. -pie in LDFLAGS implies STATIC=. So for a distribution:
+#
+#	make STATIC= STRIP= CC=gcc CFLAGS='-O2 -g ...' LDFLAGS='-Wl,-z,now ...'
+#
+# The compiler must have __VA_OPT__, __COUNTER__, empty arrays, and anonymous
+# members of a tagged struct (-fms-extensions): gcc 8, clang 12, or later.
 
 PREFIX    ?= /usr/local
 HOSTCC    ?= cc
 FUZZ_TIME ?= 60
+STATIC    ?= $(if $(filter -pie,$(LDFLAGS)),,-static)
+STRIP     ?= -s
 
 ifeq ($(origin CC),default)
 ifneq ($(CROSS_COMPILE),)
 CC = $(CROSS_COMPILE)gcc
 else
-CC := $(shell command -v musl-gcc || echo cc)
+CC := $(if $(STATIC),$(shell command -v musl-gcc || echo cc),cc)
 endif
 endif
 
 # as small as this compiler can; jump threading makes copies
 SMALL   = -Oz -flto -flto-partition=one -fno-thread-jumps -fno-jump-tables \
 	  -fno-tree-loop-im
-CFLAGS ?= $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(SMALL) \
+ifeq ($(origin CFLAGS),undefined)
+CFLAGS := $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(SMALL) \
 	    -x c - -o /dev/null 2>/dev/null && echo '$(SMALL)' || echo -Os)
-STD     = -std=gnu11 -D_GNU_SOURCE
+OURS   := $(if $(CPPFLAGS)$(LDFLAGS)$(filter-out file,$(origin STATIC) \
+	    $(origin STRIP)),,yes)
+endif
+STD     = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
+	  -fms-extensions
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla
+	  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla \
+	  -Wno-microsoft-anon-tag
 ifneq ($(WERROR)$(CI),)
 WARN   += -Werror
 endif
+ifneq ($(STATIC),)
 # not musl-gcc -static-pie: Debian's gives a dynamic program without a word
 SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
 	  -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	  -fomit-frame-pointer -fno-pie
-LINK    = -static -s -Wl,--gc-sections -Wl,-z,noseparate-code \
-	  -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,common-page-size=64
+TIGHT   = -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none \
+	  -Wl,-z,norelro -Wl,-z,common-page-size=64
+endif
+FLAGS   = $(STD) $(WARN) $(SHRINK) $(CFLAGS) $(CPPFLAGS)
+LINK    = $(STATIC) $(STRIP) $(TIGHT) $(LDFLAGS)
+# from the top to the bottom: a file uses what is in those after it
 SRC     = main.c jobs.c request.c commands.c qmi-over-mbim.c mbim.c values.c
 DEPS    = $(SRC) mbim.h commands.def Makefile
 BUILD   = tests/build
+# a program of tests/ is linked with the sources that it does not include
+OTHERS  = $(filter-out $(shell sed -n 's,^.include "\.\./\(.*\.c\)"$$,\1,p' \
+	    $<),$(SRC))
 
 all: mbimctl
 
-mbimctl: $(DEPS)
-	$(CC) $(STD) $(WARN) $(SHRINK) $(CFLAGS) $(CPPFLAGS) $(SRC) \
-		$(LINK) $(LDFLAGS) -o $@
+mbimctl: $(DEPS) $(BUILD)/made-with
+	$(CC) $(FLAGS) $(SRC) $(LINK) -o $@
+
+# It is written when what it says has changed, and so is older than the program
+# as long as that is made with the same.
+MADE    = $(strip $(CC) $(FLAGS) $(LINK) $(HOSTCC))
+ifneq ($(MADE),$(strip $(shell cat $(BUILD)/made-with 2>/dev/null)))
+.PHONY: $(BUILD)/made-with
+endif
+$(BUILD)/made-with: | $(BUILD)
+	@echo '$(subst ','\'',$(MADE))' >$@
 
 docs: mbimctl.1 mbimctl.bash
 
-$(BUILD)/mbimctl-docs: tests/docs.c $(DEPS) | $(BUILD)
-	$(HOSTCC) $(STD) $(WARN) -Wno-unused-function -O1 tests/docs.c \
-		$(filter-out main.c,$(SRC)) -o $@
+$(BUILD)/mbimctl-docs: tests/docs.c $(DEPS) $(BUILD)/made-with
+	$(HOSTCC) $(STD) $(WARN) -Wno-unused-function -O1 $< $(OTHERS) -o $@
 mbimctl.1: $(BUILD)/mbimctl-docs
 	$(BUILD)/mbimctl-docs man >$@.new && mv $@.new $@
 mbimctl.bash: $(BUILD)/mbimctl-docs
@@ -64,32 +100,40 @@ mbimctl.bash: $(BUILD)/mbimctl-docs
 
 $(BUILD):
 	mkdir -p $@
-$(BUILD)/%: tests/%.c Makefile | $(BUILD)
+$(BUILD)/%: tests/%.c Makefile $(BUILD)/made-with
 	$(HOSTCC) $(STD) $(WARN) -O1 -g $< -o $@
 
 # what it is compared with must be built as it is
-$(BUILD)/floor: tests/floor.c Makefile | $(BUILD)
-	$(CC) $(STD) $(WARN) $(SHRINK) $(CFLAGS) $< $(LINK) -o $@
+$(BUILD)/floor: tests/floor.c Makefile $(BUILD)/made-with
+	$(CC) $(FLAGS) $< $(LINK) -o $@
 
 demo: mbimctl $(BUILD)/modem
 	MBIMCTL=./mbimctl MODEM=$(BUILD)/modem sh tests/demo.sh
+# what the scripts of tests/ want to know
+TELL    = CC='$(CC)' HOSTCC='$(HOSTCC)' STD='$(STD)' WARN='$(WARN)' \
+	  SRC='$(SRC)' OURS='$(OURS)'
+settings:
+	@echo "$(TELL)"
 check: mbimctl
-	@CC='$(CC)' HOSTCC='$(HOSTCC)' MAKE='$(MAKE)' sh tests/check.sh
+	@$(TELL) MAKE='$(MAKE)' WAYS=plain sh tests/check.sh
+check-all: mbimctl
+	@$(TELL) MAKE='$(MAKE)' WAYS='$(WAYS)' sh tests/check.sh
 check-kernel: mbimctl
 	@CC='$(CC)' HOSTCC='$(HOSTCC)' KERNEL='$(KERNEL)' sh tests/kernel.sh
 bench: mbimctl $(BUILD)/modem $(BUILD)/floor
 	MBIMCTL=./mbimctl MODEM=$(BUILD)/modem FLOOR=$(BUILD)/floor \
 		sh tests/bench.sh $(BENCH)
 fuzz:
-	FUZZ_TIME=$(FUZZ_TIME) sh tests/check.sh fuzz
+	@$(TELL) FUZZ_TIME=$(FUZZ_TIME) sh tests/check.sh fuzz
 
 size: mbimctl | $(BUILD)
-	@$(CC) $(STD) $(SHRINK) $(CFLAGS) -fno-lto -c \
+	@$(CC) $(FLAGS) -fno-lto -c \
 		commands.c -o $(BUILD)/size.o
-	@echo "bytes of the file, of 98304:"; wc -c <mbimctl; size mbimctl
+	@echo "bytes of the file, of 106496:"; wc -c <mbimctl; size mbimctl
+	@echo "bytes of it after xz -9e, of 53000:"; xz -9e -c mbimctl | wc -c
 	@echo "bytes of the table:"; nm -S -t d $(BUILD)/size.o | \
 		awk '/ r (ops|names|commands|values|tables)$$/ { print $$2 + 0, $$4 }'
-	@echo "lines, of 900 a file:"; wc -l $(SRC) mbim.h commands.def
+	@echo "lines, of 650 in mbim.h:"; wc -l $(SRC) mbim.h commands.def
 
 install: mbimctl
 	@$(MAKE) docs || echo "no man page and no completion: see above"
@@ -102,4 +146,4 @@ install: mbimctl
 clean:
 	rm -rf mbimctl mbimctl.1 mbimctl.bash mbimctl.*.new $(BUILD)
 
-.PHONY: all demo check check-kernel fuzz bench size docs install clean
+.PHONY: all demo settings check check-all check-kernel fuzz bench size docs install clean
