@@ -193,7 +193,7 @@ sleep 15"
 	env PATH="$tmp/bin:$PATH" option_apn=internet \
 		$shell "$work/handler" >"$work/out" 2>"$work/err" &
 	pid=$!
-	sleep $SLOWNESS
+	until_heard 3
 	kill $pid
 	wait $pid
 	same "exit code" 143 $?

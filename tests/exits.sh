@@ -327,7 +327,7 @@ signalled()
 		modem_start silent=cmd
 		$MBIMCTL -d "$dev" --get-device-caps >"$work/out" 2>"$work/err" &
 		victim=$!
-		sleep $SLOWNESS
+		until_heard 2
 		kill -${signal%:*} $victim
 		{ wait $victim; } 2>/dev/null
 		same "exit code after SIG${signal%:*}" ${signal#*:} $?

@@ -12,17 +12,7 @@
 # Variables with options are split on purpose.
 # shellcheck disable=SC2086,SC2046
 
-if [ -z "${JOBS_NETNS:-}" ]; then
-	JOBS_NETNS=none
-	export JOBS_NETNS
-	for how in -n -rn; do
-		if unshare $how true 2>/dev/null; then
-			JOBS_NETNS=own
-			exec unshare $how sh "$0"
-		fi
-	done
-fi
-
+NETNS_ROOT=1
 . "$(dirname "$0")/lib.sh"
 
 if [ -z "${JSON:-}" ]; then
@@ -35,8 +25,6 @@ apn='--apn internet'
 nothing=$(printf %0120d 0)		# an IP configuration without anything
 
 # ---- what the modem heard ----
-
-heard() { grep -c '^>' "$log"; }	# frames from the host, so far
 
 # Sets of Basic Connect, by CID, in order; then: how many of one CID?
 sets()
@@ -52,16 +40,6 @@ reboot()
 {
 	kill -USR2 "$modem_pid"
 	modem_report
-}
-
-# Until the modem has heard N frames.
-until_heard()
-{
-	polls=0
-	while [ "$(heard)" -lt "$1" ] && [ $polls -lt $((500 * SLOWNESS)) ]; do
-		sleep 0.02
-		polls=$((polls + 1))
-	done
 }
 
 no_markers() { same "markers left" "" "$(ls "$work/run" 2>/dev/null)"; }
@@ -449,8 +427,8 @@ rough()
 
 slow_modem()
 {
-	modem_start simdelay=8000 regdelay=7000 regwait=0
 	then=$(clock)
+	modem_start simdelay=8000 regdelay=7000 regwait=0
 	run 0 -t 60 --up $apn
 	within $((16000 / SLOWNESS + 250))
 	lines err 0
@@ -853,8 +831,8 @@ waits_until()
 {
 	goal=$1 until=$2
 	shift 2
-	modem_start "$@"
 	then=$(clock)
+	modem_start "$@"
 	run 0 -t $((10 * SLOWNESS)) --wait-for "$goal"
 	within $((until / SLOWNESS + 1000))
 	check "not before it is so" test $(($(clock) - then)) -ge \
@@ -896,7 +874,7 @@ waits_for_others()
 # wwanN and its other end, both down; whether they can be had
 interface() # NAME
 {
-	[ "$JOBS_NETNS" = own ] && command -v ip >/dev/null &&
+	[ "$NETNS" = root ] && command -v ip >/dev/null &&
 		ip link add "$1" type veth peer name "far$1" 2>/dev/null &&
 		ip link set "far$1" up
 }
@@ -1227,7 +1205,7 @@ quotes_names()
 
 runs_ip()
 {
-	if [ "$JOBS_NETNS" != own ] || ! interface wwan2; then
+	if [ "$NETNS" != root ] || ! interface wwan2; then
 		skip "$no_interfaces"
 		return
 	fi

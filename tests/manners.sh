@@ -143,7 +143,7 @@ watched()
 # MS of real time, and a second of scheduling
 took_at_most()
 {
-	if [ "$took" -le $(($1 + 1000 * SLOWNESS)) ]; then
+	if fast_enough "$took" $(($1 + 1000 * SLOWNESS)); then
 		pass
 	else
 		fail "took $took ms, not $1 at most"
@@ -520,7 +520,7 @@ at_once()
 	for i in 1 2 3; do
 		modem_start badqmi=1
 		watched "exit 1" -- --dms-set-fcc-authentication
-		if [ "$took" -le $((usual + 100 * SLOWNESS)) ]; then
+		if fast_enough "$took" $((usual + 100 * SLOWNESS)); then
 			pass
 		else
 			fail "took $took ms, a good one $usual ms"

@@ -24,6 +24,17 @@
 MBIMCTL=${MBIMCTL:-./mbimctl}
 MODEM=${MODEM:-tests/build/modem}
 
+# A network of its own, as in lib.sh: there is no other mbim-proxy in it.
+if [ -z "${NETNS:-}" ]; then
+	export NETNS=none
+	for how in -n -cn -rn; do
+		if unshare $how true 2>/dev/null; then
+			export NETNS=own
+			exec unshare $how sh "$0" "$@"
+		fi
+	done
+fi
+
 # A line is one case:
 #
 #	peer and its options | mbimctl's options | what the peer prints | modem

@@ -5,10 +5,13 @@
 # a time, must each stop the compiler. And a new command is lines in that file
 # and nothing else: three are added, and run.
 
+# Variables with options are split on purpose.
+# shellcheck disable=SC2086
+
 . "$(dirname "$0")/lib.sh"
 
 top=$here/..
-std='-std=gnu11 -D_GNU_SOURCE'
+settings
 
 fresh() # a copy of the sources in $src
 {
@@ -20,7 +23,7 @@ fresh() # a copy of the sources in $src
 
 compiles()
 {
-	$HOSTCC $std -c "$src/commands.c" -o "$src/commands.o" \
+	$HOSTCC $STD -c "$src/commands.c" -o "$src/commands.o" \
 		>"$work/out" 2>"$work/err"
 }
 
@@ -162,8 +165,7 @@ add()
 		tail -n +$((at_items + 1)) "$top/commands.def" |
 			sed "/^VALUES(on_off)/r $work/values"
 	} >"$src/commands.def"
-	if ! $HOSTCC $std -O1 "$src/main.c" "$src/mbim.c" "$src/jobs.c" "$src/request.c" "$src/commands.c" \
-	    "$src/qmi-over-mbim.c" "$src/values.c" -o "$src/mbimctl" 2>"$work/err"; then
+	if ! (cd "$src" && $HOSTCC $STD -O1 $SRC -o mbimctl) 2>"$work/err"; then
 		what='three new commands'
 		fail "they do not compile"
 		return

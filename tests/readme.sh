@@ -12,6 +12,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
+settings
 readme=$here/../README
 slow=$((60 * SLOWNESS))
 
@@ -329,9 +330,8 @@ example()
 			{ print }' "$here/../commands.def" \
 			>"$made/commands.def"
 	fi
-	if ! (cd "$made" && $HOSTCC -std=gnu11 -D_GNU_SOURCE -O1 -o mbimctl \
-			main.c jobs.c request.c commands.c qmi-over-mbim.c \
-			mbim.c values.c) 2>"$tmp/cc"
+	# shellcheck disable=SC2086
+	if ! (cd "$made" && $HOSTCC $STD -O1 -o mbimctl $SRC) 2>"$tmp/cc"
 	then
 		fail "it does not compile: $(head -n 3 "$tmp/cc")"
 		return

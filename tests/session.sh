@@ -52,7 +52,7 @@ opening()
 
 	# the answer to the first comes after the second was sent
 	modem_start late=1:2500
-	run 0 -t 6 --get-device-caps
+	run 0 -t $((6 * SLOWNESS)) --get-device-caps
 	modem_stop closes=1 requests=1 overlapped='*'
 
 	modem_start busy=2
@@ -250,7 +250,7 @@ behind()
 	modem_start delay=400
 	$MBIMCTL -d "$dev" --get-device-caps >/dev/null 2>&1 &
 	killed=$!
-	sleep 0.$((6 + SLOWNESS / 10))
+	until_heard 2
 	kill -9 $killed
 	wait $killed 2>/dev/null
 	run 0 -t $((10 * SLOWNESS)) --get-signal-state
@@ -450,7 +450,7 @@ marker()
 	modem_start silent=cid12
 	$MBIMCTL -d "$dev" $connect >/dev/null 2>&1 &
 	killed=$!
-	sleep $((1 * SLOWNESS))
+	until_heard 3
 	same "markers during CONNECT" 1 "$(ls "$work/run" | grep -c '')"
 	same "mode of the run directory" drwx------ \
 		"$(ls -ld "$work/run" | cut -c 1-10)"
