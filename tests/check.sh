@@ -74,7 +74,8 @@ judge()	# WAY NAME STATUS SECONDS
 		result "$1" "$2" 0 1 0 "$4" ;;
 	esac
 	if [ "$failed" -gt 0 ]; then
-		echo "    exit $3; the log's failures and end ($file):"
+		echo "    exit $3; the failures and the end of" \
+			"tests/build/log/$1-$2:"
 		{ grep 'FAIL' "$file" | head -n 20
 		  tail -n 12 "$file"; } | cut -c 1-300 | sed 's/^/    /'
 	fi

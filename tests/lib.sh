@@ -435,6 +435,7 @@ proxy_source()
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -451,6 +452,7 @@ int main(int argc, char **argv)
 	if (bind(fd, (struct sockaddr *)&a,
 		 offsetof(struct sockaddr_un, sun_path) + 11) || listen(fd, 8))
 		return 99;
+	putenv("BESIDE_PROXY=1");
 	execvp(argv[1], argv + 1);
 	return 99;
 }
@@ -465,13 +467,13 @@ proxy_helper()
 }
 
 # Beside an mbim-proxy in the same network each run that uses a device wants
-# --direct.
+# --direct; but for those that are about it, beside a feigned one.
 if [ $NETNS = none ] && grep -q '@mbim-proxy$' /proc/net/unix 2>/dev/null; then
 	program_in "$tmp/real"
 	cat >"$tmp/direct" <<-END
 	#!/bin/sh
-	case " \$* " in
-	*' --direct '*|*' --help '*|*' --version '*|*' --decode '*)	;;
+	case " \$* \$BESIDE_PROXY" in
+	*' 1'|*' --direct '*|*' --help '*|*' --version '*|*' --decode '*)	;;
 	*)	set -- --direct "\$@" ;;
 	esac
 	exec $tmp/real/mbimctl "\$@"

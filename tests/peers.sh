@@ -34,6 +34,8 @@ if [ -z "${NETNS:-}" ]; then
 		fi
 	done
 fi
+direct=
+[ $NETNS != none ] || ! grep -q '@mbim-proxy$' /proc/net/unix || direct=--direct
 
 # A line is one case:
 #
@@ -334,7 +336,7 @@ one_case()
 	fi
 	check_peer
 	if [ "$ours" != - ]; then
-		run ours "$modem_column" $MBIMCTL -d "$dir/modem" $ours
+		run ours "$modem_column" $MBIMCTL $direct -d "$dir/modem" $ours
 		check_frames
 		[ -z "$verbose" ] || cat "$dir/peer.frames"
 	fi
