@@ -273,7 +273,7 @@ seconds() # NAME
 	manners)	echo 14 ;;
 	exits|limits|peers|readme|examples)
 			echo 9 ;;
-	plant|file|fuzz-*)
+	plant|file|table|fuzz-*)
 			echo 7 ;;
 	*)		echo 3 ;;
 	esac
