@@ -126,9 +126,10 @@ unset MBIMCTL_ROOT
 
 cleanup()
 {
-	if [ -f "$tmp/pids" ]; then
-		kill -9 $(cat "$tmp/pids") 2>/dev/null
-	fi
+	# those that were ended are not there: their number may be another's
+	for pid in "$tmp"/pids/*; do
+		kill -9 "${pid##*/}" 2>/dev/null
+	done
 	chmod -R u+rwx "$tmp" 2>/dev/null
 	rm -rf "$tmp"
 }
@@ -229,7 +230,8 @@ launch() # path option, then the modem's arguments
 	$MODEM "$launch_how" "$dev" -l "$log" -r "$report" "$@" \
 		>"$here_now/ready" 2>"$here_now/stderr" &
 	modem_pid=$!
-	echo "$modem_pid" >>"$tmp/pids"
+	mkdir -p "$tmp/pids"
+	: >"$tmp/pids/$modem_pid"
 	ready=
 	read -r ready <"$here_now/ready" || :
 	if [ "$ready" != ready ]; then
@@ -309,6 +311,7 @@ modem_stop()
 	rm -f "$report"
 	kill "$modem_pid"
 	wait "$modem_pid" 2>/dev/null
+	rm -f "$tmp/pids/$modem_pid"
 	modem_pid=
 	check_report "$@"
 }
