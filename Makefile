@@ -40,9 +40,15 @@ CC := $(if $(STATIC),$(shell command -v musl-gcc || echo cc),cc)
 endif
 endif
 
-# as small as this compiler can; jump threading makes copies
+# as small as this compiler can, as it is and compressed: no copies, and code in
+# the order of the source, which looks the same more often
 SMALL   = -Oz -flto -flto-partition=one -fno-thread-jumps -fno-jump-tables \
-	  -fno-tree-loop-im
+	  -fno-tree-loop-im -fno-move-loop-invariants -fno-if-conversion \
+	  -fno-inline-functions-called-once -fno-optimize-sibling-calls \
+	  -fno-schedule-insns2 -fno-caller-saves -fno-tree-dominator-opts \
+	  -fno-tree-sra -fno-tree-fre -fno-tree-ccp -fno-tree-tail-merge \
+	  -fno-forward-propagate -fno-shrink-wrap -fno-code-hoisting \
+	  -fno-tree-coalesce-vars -fno-reorder-functions
 ifeq ($(origin CFLAGS),undefined)
 CFLAGS := $(shell echo 'int main(void) { return 0; }' | $(CC) -Werror $(SMALL) \
 	    -x c - -o /dev/null 2>/dev/null && echo '$(SMALL)' || echo -Os)
@@ -63,12 +69,12 @@ SHRINK  = -ffunction-sections -fdata-sections -fno-stack-protector \
 	  -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	  -fomit-frame-pointer -fno-pie
 TIGHT   = -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none \
-	  -Wl,-z,norelro -Wl,-z,common-page-size=64
+	  -Wl,-z,norelro -Wl,-z,common-page-size=64 -Wl,--sort-section=alignment
 endif
 FLAGS   = $(STD) $(WARN) $(SHRINK) $(CFLAGS) $(CPPFLAGS)
 LINK    = $(STATIC) $(STRIP) $(TIGHT) $(LDFLAGS)
 # from the top to the bottom: a file uses what is in those after it
-SRC     = main.c jobs.c request.c commands.c qmi-over-mbim.c mbim.c values.c
+SRC     = main.c commands.c qmi-over-mbim.c mbim.c
 DEPS    = $(SRC) mbim.h commands.def Makefile
 BUILD   = tests/build
 # a program of tests/ is linked with the sources that it does not include
@@ -92,7 +98,8 @@ $(BUILD)/made-with: | $(BUILD)
 docs: mbimctl.1 mbimctl.bash
 
 $(BUILD)/mbimctl-docs: tests/docs.c $(DEPS) $(BUILD)/made-with
-	$(HOSTCC) $(STD) $(WARN) -Wno-unused-function -O1 $< $(OTHERS) -o $@
+	$(HOSTCC) $(STD) $(WARN) -Wno-unused-function -Wno-shadow -O1 \
+		$< $(OTHERS) -o $@
 mbimctl.1: $(BUILD)/mbimctl-docs
 	$(BUILD)/mbimctl-docs man >$@.new && mv $@.new $@
 mbimctl.bash: $(BUILD)/mbimctl-docs

@@ -2,29 +2,26 @@
  *
  * The map of mbimctl: read this first.
  *
- *   main.c            the face: options, outputs, errors, exit codes, signals
- *   jobs.c            chains of commands: up, down, wait-for...
- *   request.c         what is asked for: option text, requests, running them
- *   commands.c        what the ledger, commands.def, means; replies
- *   qmi-over-mbim.c   QMI inside MBIM; which device, and the marker, what
- *                     outlives a run
- *   mbim.c            the pipe: how bytes reach a modem
- *   values.c          values as text, and back
+ *   main.c            what the user asks for, in what order it is done; jobs
+ *   commands.c        what the command table, commands.def, means
+ *   qmi-over-mbim.c   QMI inside MBIM
+ *   mbim.c            how bytes reach a modem, and what is remembered of it
  *
- * Each file uses those below it, and this one: the reader and the writer of
- * bytes and text, which have no state. Two things point upwards: output and
- * failures, which are main.c's (the end of this file), and name_of(), because
- * the names of statuses and errors are in the ledger.
+ * Each file uses those below it, never one above. What the top hands down is a
+ * pointer: the trace of frames and the line of a warning. This header has a
+ * section for each file, from the bottom up, and before them what all of them
+ * use: exit codes, the reader of untrusted bytes, text, the table's numbers.
  *
- * Functions that can fail return an exit code, 0 being success, and have told
- * the reason to fail(). Times are nanoseconds of CLOCK_MONOTONIC. Numbers on
- * the wire are little-endian. Nothing is allocated: buffers belong to the file
- * that fills them and hold until its next exchange.
+ * Functions that can fail return an exit code, 0 being success, and have
+ * recorded why with fail(). Times are nanoseconds of CLOCK_MONOTONIC. Numbers
+ * on the wire are little-endian. Nothing is allocated: a reply's bytes belong
+ * to mbim.c and hold until its next exchange.
  */
 #ifndef MBIM_H
 #define MBIM_H
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -48,7 +45,8 @@ enum exit_code {
 	SIGNALLED = 128		/* + the signal's number */
 };
 
-#define SECOND	1000000000LL
+#define SECOND		1000000000LL
+#define COUNT_OF(array)	(sizeof(array) / sizeof(*(array)))
 
 /* ---- untrusted bytes ---- */
 
@@ -115,115 +113,174 @@ struct text {
 #define TEXT(buffer) \
 	{ .s = ((buffer)[0] = '\0', (buffer)), .size = sizeof(buffer) }
 
-static inline void text_char(struct text *t, char c)
-{
-	if (t->len + 1 >= t->size) {
-		if (!t->full)
-			return;
-		t->full(t);
-	}
-	t->s[t->len++] = c;
-	t->s[t->len] = '\0';
-}
-
-static inline void text_put(struct text *t, const char *s, size_t len)
-{
-	for (size_t n; len; s += n, len -= n) {
-		n = t->size - 1 - t->len;
-		n = n < len ? n : len;
-		memcpy(t->s + t->len, s, n);
-		t->len += n;
-		t->s[t->len] = '\0';
-		if (n == 0 && !t->full)
-			return;
-		if (n == 0)
-			t->full(t);
-	}
-}
-
-static inline void text_add(struct text *t, const char *s)
-{
-	text_put(t, s, strlen(s));
-}
-
-/* The strings of a list that ends with NULL. */
-static inline void text_list(struct text *t, const char *const *list)
-{
-	while (*list)
-		text_add(t, *list++);
-}
-
-#define LIST_OF(...)		((const char *const[]){ __VA_ARGS__, NULL })
-#define text_join(t, ...)	text_list(t, LIST_OF(__VA_ARGS__))
+void text_char(struct text *t, char c);
+void text_put(struct text *t, const char *s, size_t len);
+void text_add(struct text *t, const char *s);
+void text_hex(struct text *t, uint64_t n, int digits);
+void text_decimal(struct text *t, uint64_t n);
 
 /* A name up to a NUL or '=' as options and words are spelt: small, - for _. */
-static inline void text_dashed(struct text *t, const char *s)
-{
-	for (; *s && *s != '='; s++)
-		text_char(t, *s == '_' ? '-' :
-			*s >= 'A' && *s <= 'Z' ? (char)(*s | 32) : *s);
-}
+void text_dashed(struct text *t, const char *s);
 
-static inline void text_hex(struct text *t, uint64_t n, int digits)
-{
-	while (digits-- > 0)
-		text_char(t, "0123456789abcdef"[n >> 4 * digits & 15]);
-}
+/* Strings in a row; the list ends with a NULL. */
+void text_list(struct text *t, ...);
 
-static inline void text_decimal(struct text *t, uint64_t n)
-{
-	uint64_t power = 1;
+#define text_join(t, ...)	text_list(t, __VA_ARGS__, (char *)NULL)
 
-	while (n / power > 9)
-		power *= 10;
-	for (; power; power /= 10)
-		text_char(t, (char)('0' + n / power % 10));
-}
+/* A number as a string, in a buffer of the block that asks for it. */
+#define DECIMAL(n)	decimal((char[24]){ "" }, n)
 
-/* How many characters there are before a c, or before the end. */
-static inline size_t span(const char *s, char c)
-{
-	size_t n = 0;
+const char *decimal(char buffer[24], uint64_t n);
 
-	while (s[n] && s[n] != c)
-		n++;
-	return n;
-}
+/* How many characters there are before a c or the end; the first c or NULL. */
+size_t span(const char *s, char c);
+const char *find_char(const char *s, char c);
 
-/* A number as text, which holds until the fourth call after. */
-const char *decimal(uint64_t n);		/* values.c */
+/* ---- the numbers of the command table ---- */
+
+/* The commands, as cmd_get_radio_state. */
+enum command_number {
+#define HEAD(kind, name, ...)		cmd_##name,
+#include "commands.def"
+	COMMANDS, cmd_none = COMMANDS
+};
+
+/* The services of MBIM, in the table's order. */
+enum service {
+#define VALUES(name, ...)		__VA_ARGS__
+#define V(n, word)
+#define SERVICE(name, uuid)		service_##name,
+#define QMI_SERVICE(name, id)
+#include "commands.def"
+};
+
+/* Words that C compares with, as register_state_home, status_Busy, qmi_CTL. */
+enum table_word {
+#define VALUES(name, ...)		__VA_ARGS__
+#define V(n, word)
+#define QMI_SERVICE(name, id)		qmi_##name = id,
+#define E(table, n, word)		table##_##word = n,
+#define GOAL(n, name, ...)		goal_##name = n,
+#define METHOD(n, name, ...)		fcc_method_##name = n,
+#include "commands.def"
+};
+
+/*
+ * Of each part of a command a struct with a byte for each of its fields: a name
+ * or word that is given twice, or a missing END, does not compile.
+ */
+#define UNIQUE2(n)	unique_##n
+#define UNIQUE1(n)	UNIQUE2(n)
+#define UNIQUE		UNIQUE1(__COUNTER__)
+
+struct table_fields {
+#define BODY(name)				struct fields_##name {
+#define BACK					} UNIQUE[0];
+#define ITEM(ops, text, size, field)		field
+#define OPEN(ops, text, size, weight, field)	field struct {
+#define END					} UNIQUE[0];
+#define HEAD(kind, name, ...)			struct request_##name {
+#define PART(op, part, v, size)			} UNIQUE[0]; struct part {
+#define SAME(name, other)			} UNIQUE[0];
+#include "commands.def"
+};
+
+/* The number of a field among those of a reply's top level. */
+#define FIELD(command, field)	offsetof(struct reply_##command, f_##field)
+
+enum { FIELDS_MAX = 64 };
+
+/* ==== mbim.c: how bytes reach a modem, and what is remembered of it ==== */
+
+/* ---- failures and warnings ---- */
+
+/* Whose number a failure has: an MBIM status, a function error, QMI's error. */
+enum domain { DOMAIN_NONE, DOMAIN_MBIM, DOMAIN_FUNCTION, DOMAIN_QMI };
+
+/* What went wrong first. */
+extern struct failure {
+	int exit;
+	enum domain domain;	/* of number; its name is in the table */
+	uint32_t number;
+	int named;		/* commands.c has put the name into text */
+	char text[240];
+	int quiet;		/* cleaning up: a failure changes nothing */
+	int printed;		/* in JSON or sh, with the refusal's fields */
+} failure;
+
+/* Record a failure, unless there is one; its text is the strings in a row. */
+#define fail(code, ...)	fail_list(code, __VA_ARGS__, (char *)NULL)
+
+int fail_list(int code, ...);
+
+/* The same for a number of the modem's; code is 0: the table has its exit. */
+int fail_refused(enum domain domain, uint32_t number, int code,
+	const char *more);
+
+/* Who goes on after a failure clears it. */
+void clear_failure(void);
+const char *errno_text(void);
+
+/* A line on stderr, the strings in a row, by what main.c has set. */
+#define warn(...)	warn_list(__VA_ARGS__, (char *)NULL)
+
+void warn_list(const char *s, ...);
+
+extern void (*warn_line)(const char *line);
+
+/* ---- numbers and addresses ---- */
 
 /*
  * Read a number, decimal or 0x…; *s moves behind it. False when there is none
  * or it does not fit in 64 bits.
  */
-int parse_number(const char **s, uint64_t *n);	/* values.c */
+int parse_number(const char **s, uint64_t *n);
 
-/* ---- sysfs: mbim.c ---- */
+int parse_hex_byte(const char *s, uint8_t *byte);	/* two hex digits */
 
-/* Test beds keep their /sys and /dev below a directory of their own. */
-const char *sys_root(void);
+/* An IPv4 or IPv6 address, behind its prefix length when len is 8 or 20. */
+void text_address(struct text *t, const uint8_t *p, size_t len);
 
-/* A path below it, of strings in a row; it holds until the next. */
-const char *sys_path_list(const char *const *parts);
+/* ---- discovery ---- */
 
-#define sys_path(...)	sys_path_list(LIST_OF(__VA_ARGS__))
+/* An MBIM port of this machine. */
+struct mbim_port {
+	char path[128];			/* /dev/cdc-wdm0 */
+	char net[32];			/* wwan0, or empty */
+	char bus[32];			/* 1-1.2, or empty */
+	char ids[16];			/* 1199:9079, or empty */
+	char driver[32];		/* cdc_mbim, or empty */
+	uint64_t holder;		/* the process with its lock, or 0 */
+};
 
-/* A file's text without its newline; the last part of a link's target; or "" */
-const char *sys_text(const char *file);
-const char *sys_link(const char *link);
+/* Call each with every port. */
+void mbim_ports(void (*each)(const struct mbim_port *port));
 
-/* Call each with every name in a directory. */
-void sys_each(const char *dir, void (*each)(const char *name, void *arg),
-	void *arg);
+struct mbim;
 
-/* The network interface of a port, as USB and as WWAN devices have it. */
-void sys_net(struct text *t, const char *port);
+/*
+ * Find the device that is meant by a path, the name of a node or of a network
+ * interface, or a USB path; NULL is the only one there is.
+ */
+int mbim_find(struct mbim *m, const char *device);
 
-/* The USB or PCI ids of a port's device, as 1199:9079. */
-void sys_ids(struct text *t, const char *port);	/* qmi-over-mbim.c */
+/* Of the opened device: its network interface; its ids, as 1199:9079. */
+void mbim_net(struct text *t, const struct mbim *m);
+void mbim_ids(struct text *t, const struct mbim *m);
 
-/* ---- the device and the MBIM session: mbim.c ---- */
+/* ---- the network interface, as the kernel has it ---- */
+
+/* Has it the VLANs of cdc_mbim, not the links of the WWAN core? */
+int net_has_vlans(const char *net);
+
+/*
+ * Why an interface does not carry these addresses, as far as the kernel knows,
+ * or NULL; its packets, received and sent: false when they are not known.
+ */
+const char *net_fault(const char *net, const char *ipv4, const char *ipv6);
+int net_counters(const char *net, uint64_t packets[2]);
+
+/* ---- the device and the MBIM session ---- */
 
 enum {
 	MBIM_CONTROL_MAX = 65535,	/* largest fragment */
@@ -233,7 +290,7 @@ enum {
 
 enum mbim_open { OPEN_AUTO, OPEN_ALWAYS, OPEN_NEVER };
 
-enum mbim_operation { MBIM_QUERY = 0, MBIM_SET = 1 };
+enum mbim_operation { MBIM_QUERY = operation_query, MBIM_SET = operation_set };
 
 /* A QMI client that outlives the run. */
 struct mbim_kept {
@@ -241,11 +298,10 @@ struct mbim_kept {
 	uint8_t service, client, unused[2];
 };
 
-/* What is known of the device's session. It outlives a run, as a file. */
-struct mbim_mark {
+/* What is known of the session; as a file it outlives a run. */
+struct mbim_marker {
 	uint64_t identity[5];		/* rdev, inode, ctime (2), USB devnum */
-	uint32_t size;			/* of this struct: its version */
-	uint32_t control_size;
+	uint32_t size, control_size;	/* size: of this struct, its version */
 	int32_t version;		/* MBIMEx: 2, 3, or 0 for MBIM 1.0 */
 	uint32_t n_sessions, n_kept, unused;
 	uint8_t sessions[MBIM_KEPT_MAX];
@@ -256,26 +312,28 @@ struct mbim {
 	/* set by the caller */
 	char path[104];			/* of the node or socket */
 	enum mbim_open open;
-	int close;			/* --close */
-	int direct;			/* beside mbim-proxy */
-	int64_t limit;			/* when waiting ends: the deadline */
-	int64_t patience;		/* how long that is, to be told */
+	int close, direct;		/* --close; beside mbim-proxy */
+	int64_t deadline;		/* when the run ends */
+	int64_t timeout;		/* how long that is, for messages */
 	sigset_t waiting;		/* the signal mask of ppoll */
+	uint8_t probe[16];		/* a service of a harmless query 1 */
+	uint8_t qmi[16];		/* the service of QMI */
 	void (*trace)(int sent, const uint8_t *frame, size_t len);
 
 	/* what is known of the session */
-	struct mbim_mark mark;
+	struct mbim_marker marker;
 	int fd;
-	int joined;			/* the function was open before */
-	int opened;			/* OPEN was sent */
+	int joined, opened;		/* it was open before; OPEN was sent */
 	int critical;			/* wait for this answer always */
 
 	/* mbim.c's own */
 	char sys[96];			/* the device's directory in sysfs */
-	int is_socket, gone, cleaning, unanswered, owed;
-	int signals_known;
+	int is_socket, gone, cleaning, unanswered, pending_probes, old_signals;
 	uint32_t next_id;
 };
+
+/* Signals that came so far, and the last one's number: main.c counts them. */
+extern volatile sig_atomic_t signals_seen, signal_last;
 
 int64_t now(void);
 
@@ -284,12 +342,22 @@ static inline int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+uint64_t timeout_seconds(const struct mbim *m);
+
 /*
- * The owners. Each takes its thing, calls next, gives the thing back, and
- * returns the first error. The device is locked; the session is joined or
- * opened, and closed if it was opened and leaves nothing behind.
+ * Wait for events on a descriptor, or (-1) for the time to pass, and let
+ * signals in. Returns 0 or a signal's exit code; *got is 0 when time is up.
+ */
+int wait_for(struct mbim *m, int fd, short events, int64_t limit, short *got);
+
+/*
+ * These own something: each takes it, calls next, gives it back, and returns
+ * the first error. The device is locked; the marker is read before and written
+ * or removed after; the session is joined or opened, and closed if it was
+ * opened and leaves nothing behind.
  */
 int mbim_with_device(struct mbim *m, int (*next)(struct mbim *m));
+int mbim_with_marker(struct mbim *m, int (*next)(struct mbim *m));
 int mbim_with_session(struct mbim *m, int (*next)(struct mbim *m));
 
 /* OPEN, which ends sessions: for a function that is silent. */
@@ -298,7 +366,7 @@ int mbim_open(struct mbim *m);
 /* CLOSE, under the deadline: the only thing that a run may have to do. */
 int mbim_close(struct mbim *m);
 
-/* Clean-up begins: three seconds from here; the run's second signal ends it. */
+/* Clean-up begins: three seconds from here; a second signal ends it. */
 void mbim_clean_up(struct mbim *m);
 
 /* A COMMAND_DONE: its information buffer and status (MBIM 1.0 §9.4.5). */
@@ -309,7 +377,7 @@ struct mbim_answer {
 
 /*
  * One command and its answer. Success here is an answer; its status may be a
- * failure, which mbim_refused() tells.
+ * failure, which fail_refused() records.
  */
 int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 	enum mbim_operation operation, const uint8_t *info, size_t len,
@@ -322,50 +390,13 @@ int mbim_command(struct mbim *m, const uint8_t service[16], uint32_t cid,
 int mbim_listen(struct mbim *m, uint32_t cid, int64_t limit);
 
 /*
- * Record the failure that a status means, with more to be said of it; code is
- * its exit code, 0 being that of the status.
+ * Write the marker now; what cannot be written is warned of once. Does a
+ * session outlive the run? True when that is new; it is written.
  */
-int mbim_refused(uint32_t status, int code, const char *more);
+void marker_write(struct mbim *m);
+int marker_session(struct mbim *m, uint8_t session, int keep);
 
-/* ---- which device, and what outlives a run: qmi-over-mbim.c ---- */
-
-/* An MBIM port of this machine. */
-struct mbim_port {
-	char path[128];			/* /dev/cdc-wdm0 */
-	char net[32];			/* wwan0, or empty */
-	char bus[32];			/* 1-1.2, or empty */
-	char ids[16];			/* 1199:9079, or empty */
-};
-
-/* Call each with every port. */
-void mbim_ports(void (*each)(const struct mbim_port *port));
-
-/*
- * Find the device that is meant by a path, the name of a node or of a network
- * interface, or a USB path; NULL is the only one there is.
- */
-int mbim_find(struct mbim *m, const char *device);
-
-
-/*
- * Why an interface does not carry these addresses, as far as the kernel knows,
- * or NULL; its packets, received and sent: false when they are not known.
- */
-const char *net_fault(const char *net, const char *ipv4, const char *ipv6);
-int net_counters(const char *net, uint64_t packets[2]);
-
-/* Owns the marker: reads it before, writes or removes it after. */
-int mark_with_mark(struct mbim *m, int (*next)(struct mbim *m));
-
-/* Write the marker now; what cannot be written is warned of once. */
-void mark_write(struct mbim *m);
-
-/* Does a session outlive the run? True when that is new; it is written. */
-int mark_session(struct mbim *m, uint8_t session, int keep);
-
-/* ---- QMI: qmi-over-mbim.c ---- */
-
-extern const uint8_t qmi_uuid[16];
+/* ==== qmi-over-mbim.c: QMI inside MBIM ==== */
 
 /* Parts of a QMUX frame with an SDU, checked; tlvs reads behind the header. */
 struct qmux {
@@ -379,14 +410,14 @@ struct qmux {
 /* Returns false when no QMUX frame begins there. */
 int qmux_parse(const uint8_t *frame, size_t len, struct qmux *q);
 
-/* The first TLV of a type; false when there is none. */
+/*
+ * The first TLV of a type; the next one: false when there is none, and where
+ * they are broken (bad then). Result TLV 0x02: 0, or the error; -1 when it is
+ * missing or broken.
+ */
 int qmi_tlv(struct reader tlvs, uint8_t type, struct reader *value);
-
-/* Result TLV 0x02: 0, or the error; -1 when it is missing or broken. */
-int qmi_result(struct reader tlvs);
-
-/* The next TLV; false at the end, and where they are broken (bad then). */
 int qmi_next_tlv(struct reader *tlvs, uint8_t *type, struct reader *value);
+int qmi_result(struct reader tlvs);
 
 /* Owns the clients: those allocated by next and not kept are released. */
 int qmi_with_clients(struct mbim *m, int (*next)(struct mbim *m));
@@ -401,35 +432,193 @@ int qmi_command(struct mbim *m, uint8_t service, uint16_t message,
 	enum qmi_use use, const uint8_t *tlvs, size_t len,
 	int *error, struct reader *reply);
 
-/* The last command's client outlives the run, or has ended. */
+/*
+ * The last command's client outlives the run, or has ended. The handle of a
+ * kept client of a service; false when there is none.
+ */
 void qmi_keep(struct mbim *m, uint32_t handle);
 void qmi_drop(struct mbim *m);
-
-/* The handle of a kept client of a service; false when there is none. */
 int qmi_kept_handle(struct mbim *m, uint8_t service, uint32_t *handle);
 
-int qmi_refused(uint32_t error, int code, const char *more);
+/* ==== commands.c: what the table means ==== */
 
-/* ---- values as text, and back: values.c ---- */
+/* ---- commands and their options ---- */
 
-void text_bytes(struct text *t, const uint8_t *bytes, size_t len);
-void text_uuid(struct text *t, const uint8_t uuid[16]);
+enum command_kind {
+	KIND_QUERY, KIND_SET, KIND_QMI, KIND_JOB, KIND_RAW_MBIM, KIND_RAW_QMI
+};
 
-/* An IPv4 or IPv6 address, behind its prefix length when len is 8 or 20. */
-void text_address(struct text *t, const uint8_t *p, size_t len);
+/* What the head of a command says. */
+struct command_head {
+	const char *name, *help;
+	enum command_kind kind;
+	uint32_t id;			/* CID or message id */
+	uint8_t slow;			/* its deadline in seconds, or 0 */
+	uint8_t lock, lock_value;	/* a refusal by the FCC lock */
+	uint8_t risky;			/* a bit for each VALUE */
+	int keeps_session;
+	unsigned flags;
+};
 
-/* Up to a NUL; what is no text becomes U+FFFD. */
-void text_utf16(struct text *t, const uint8_t *p, size_t len);
-void text_utf8(struct text *t, const uint8_t *p, size_t len);
+/* It holds until that of another command is asked for; its strings, always. */
+const struct command_head *head_of(enum command_number command);
+
+/* By a name up to a NUL or '=', with - or _, in any case; or cmd_none. */
+enum command_number command_find(const char *name);
+
+/* An option as given; "" is the name of a command's own value. */
+struct option {
+	const char *name;		/* without dashes, up to a NUL or '=' */
+	const char *value;
+	int used, is_file, is_part;	/* value: a file's name; a part */
+};
+
+/* A command of the run with its options. */
+struct call {
+	enum command_number command;
+	struct option *options;
+	size_t n_options;
+	const char *prefix;		/* of its variables in sh */
+	/* of a job's, the job and what is printed before the reply; or NULL */
+	const struct call *job;
+	void (*preface)(void);
+};
 
 /*
- * UTF-8 as it is, or as UTF-16LE: the number of bytes; -1 when it is no text or
- * has more than max bytes (wide: units of UTF-16).
+ * Is there an option of this name? "" is the command's own value. OPTION_FILE:
+ * it is that of a secret, with -file behind.
  */
-int parse_text(const char *s, int wide, uint8_t *to, size_t max);
+enum option_found { OPTION_NONE, OPTION_VALUE, OPTION_FILE };
 
-/* Hex, with blanks, colons and bars between bytes; how many bytes, or -1. */
-int parse_hex(const char *s, const char *end, uint8_t *bytes, size_t max);
+enum option_found command_option(enum command_number c, const char *name);
+int is_secret_value(enum command_number c);
+
+/* Read the secrets of a call that are in files; - is standard input. */
+int call_secrets(const struct call *call);
+
+/* Encode the request and throw it away. Would two calls set one variable? */
+int call_check(const struct call *call);
+int calls_collide(const struct call *a, const struct call *b);
+
+/* What an option says, or else its default; "" and 0 when there is none. */
+const char *call_text(const struct call *call, const char *name);
+uint64_t call_number(const struct call *call, const char *name);
+
+/* ---- running them ---- */
+
+/* The service of the probe, which lower files do not know. */
+void command_services(struct mbim *m);
+
+/* Send a call; print or record its reply. */
+enum reply_use { PRINT_REPLY, RECORD_REPLY };
+
+int call_run(struct mbim *m, const struct call *call, enum reply_use use);
+
+/*
+ * The reply that was recorded last: the number of a field of its top level, the
+ * nth text of one, "" when there is none; its word or number, or otherwise.
+ */
+void clear_record(void);
+uint64_t recorded(size_t field);
+int is_recorded(size_t field);
+const char *recorded_text(size_t field, size_t nth);
+const char *recorded_word(size_t field, const char *otherwise);
+
+/*
+ * The exit code of a failure, whose text says by now what the number means; the
+ * name of the number; is it this one?
+ */
+int explain_failure(void);
+const char *name_of_failure(void);
+int is_refusal(enum domain domain, uint32_t number);
+
+/* ---- -o ip: commands of ip(8) ---- */
+
+#define NO_INTERFACE	"the modem has no (usable) network interface"
+
+extern const char *ip_metric;		/* of the routes, or NULL */
+
+/* Has the IP configuration that was recorded an address? */
+int has_address(void);
+
+/* The name of a session's interface; what takes those of sessions down. */
+void text_interface(struct text *t, const char *base, uint64_t session);
+int print_ip_down(const struct mbim *m, const uint8_t *sessions, size_t n);
+
+/* ---- goals, stages and methods of jobs ---- */
+
+extern const struct goal {
+	uint16_t query, field;		/* enum command_number, FIELD */
+	uint32_t reached, pending, final;	/* bits of the field's words */
+	int exit;			/* what a final word means */
+} goals[];
+
+extern const struct stage {
+	uint16_t job, goal, action;	/* action: a command, or cmd_none */
+	const char *name, *value;	/* value: of the action, or NULL */
+} stages[];
+
+extern const struct method {
+	uint16_t number, command;
+	const char *value, *ids;	/* of modems, between spaces */
+} methods[];
+
+extern const size_t n_stages, n_methods;
+
+/* ---- printing ---- */
+
+/* ip: replies are recorded, and become commands of ip(8) at their end */
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_SH, FORMAT_IP };
+
+/* Where the printer writes, and how. */
+void print_to(struct text *t, enum format format);
+
+/*
+ * How a value is quoted: a number, a word of ours, text of the modem's; a value
+ * that the modem does not know; one that it did not send, and a list.
+ */
+enum value_kind {
+	VALUE_NUMBER, VALUE_WORD, VALUE_TEXT, VALUE_UNKNOWN, VALUE_MISSING,
+	VALUE_MISSING_LIST
+};
+
+/* An object, an array of objects or texts, an array of words or numbers. */
+enum group { GROUP_OBJECT, GROUP_ARRAY, GROUP_WORDS };
+
+/* One object, of a command (or NULL), with a prefix of variables (or NULL). */
+void print_begin(const char *command, const char *prefix);
+void print_end(void);
+void print_value(const char *name, enum value_kind kind, const char *s,
+	size_t len);
+void print_number(const char *name, uint64_t n);
+void print_string(const char *name, const char *s);
+void print_missing(const char *name);
+void print_open(const char *name, enum group group);
+void print_close(void);
+
+/* Before an array: are its elements and a close wanted now, to measure it? */
+int print_measure(void);
+
+/* In text each command is a block below its title. */
+void print_titles(int on);
+
+/* The failure of a call (or NULL): a line; an object; a reply of nothing. */
+void text_failure(struct text *t, const struct call *call);
+void print_failure(const struct call *call, const char *line);
+void print_nothing(const struct call *call);
+
+/* ---- frames ---- */
+
+/*
+ * Is an MBIM or QMUX frame of either direction well-formed? With mask the bytes
+ * of personal and secret values are set in hidden, as long as the frame.
+ */
+int check_frame(const uint8_t *frame, size_t len, int version, int mask,
+	char *hidden);
+
+/* Print it; good is the result of check_frame(). */
+void print_frame(const uint8_t *frame, size_t len, int version, int mask,
+	int good);
 
 /*
  * Find the frames in hex that somebody pasted into a file; - is standard input.
@@ -441,369 +630,21 @@ int read_pasted(const char *name,
 /* The MD5 of a text shorter than 120 characters, as hex. */
 void text_md5(struct text *t, const char *s);
 
-/* A UUID up to a NUL or blank; false when it is none. */
-int parse_uuid(const char *s, uint8_t uuid[16]);
-
-/* ---- the words of a value table: values.c ---- */
-
-/* The next word and, if it has no UUID, its number; NULL at the end. */
-const char *next_word(const char **table, uint64_t *n);
-
-/* The word of a number, or NULL. */
-const char *word_of(const char *table, uint64_t n);
-
-/* Words are the same whatever their case, with - for _. */
-int same_word(const char *a, const char *b, size_t len);
-
-/* The entry of a UUID (skip 0) or a word (37) in a table of "uuid word". */
-const char *uuid_entry(const char *table, const char *s, size_t skip);
-
-/* Of a number n, (a n + b) / c is shown; nothing if it is unknown. */
-struct scale {
-	int64_t a, b, c, unknown;
-};
-
-struct scale scale_of(const char *table);
-void text_scaled(struct text *t, const char *table, int64_t n);
-
-/* ---- the ledger and its items: commands.c ---- */
-
-/* The numbers of value tables, ops and services: the ledger's first reading. */
-enum show {
-	show_dec, show_hex, show_bool, show_mcc, show_mnc, SHOW_TABLES,
-	show_before_tables = SHOW_TABLES - 1,
-#define VALUES(name)			show_##name,
-#define END
-#define SCALE(name, a, b, c, unknown)	show_##name,
-#include "commands.def"
-};
-
-enum op {
-	OP_END, OP_REPLY, OP_REQUEST, OP_SAME,
-#define K(op, has, where, what, size)	OP_##op,
-	KINDS(K)
-#undef K
-	OP_SUFFIXES,
-	OP_DEFAULT = OP_SUFFIXES, OP_GIVEN, OP_ALSO, OP_MAX, OP_DIGITS,
-	OP_SLOW, OP_LOCK, OP_RISKY, OP_FLAGS,
-	OP_REQUIRED = OP_FLAGS, OP_VALUE, OP_SECRET, OP_PERSONAL,
-	OP_EFFECT, OP_CAUSE, OP_HANDLE, OP_KEEP, OP_DROP,
-	OPS,
-	OP_HELPED = 128		/* a help text follows the name */
-};
-
-#define FLAG(op)	(1u << ((op) - OP_FLAGS))
-#define HIDDEN		(FLAG(OP_SECRET) | FLAG(OP_PERSONAL))
-
-enum service {
-#define VALUES(name)
-#define SERVICE(name, uuid)		service_##name,
-#include "commands.def"
-};
-
-enum qmi_service {
-#define VALUES(name)
-#define QMI_SERVICE(name, id)		qmi_##name = id,
-#include "commands.def"
-};
-
-/* What follows the op of an item. */
-enum has { NAME = 1, SHOW = 2, ONE = 4, TWO = 8, ITEMS = 16 };
-
-/* Where its bytes are. */
-enum where {
-	INLINE,			/* here, as many as the kind has */
-	GIVEN_SIZE,		/* here, as many as the item says */
-	TAIL,			/* here, all that is left */
-	PREFIXED,		/* here, after their number */
-	POINTED,		/* at an offset, with a size */
-	AWAY,			/* at an offset, with a COUNT's size */
-	ELEMENT			/* in an information element */
-};
-
-/* What they are. */
-enum what {
-	NOTHING, NUMBER, SIGNED, CONSTANT, COUNTER, HEX, TEXT8, TEXT16, ID,
-	ADDRESS
-};
-
-enum { IE_WCHAR_STR = 10 };	/* the type of an element that is a string */
-
-struct kind {
-	uint8_t has, where, what, size;
-};
-
-/* Where a walk is: in the ops and, in step, in the names. */
-struct cursor {
-	const unsigned char *op;
-	const char *name;
-	const unsigned char *again_op;		/* the last STRUCT's items */
-	const char *again_name;
-	int depth;				/* next_option: of containers */
-};
-
-struct item {
-	enum op op;
-	const struct kind *kind;
-	uint8_t n, show, max, n_givens;
-	int tlv;				/* or -1 */
-	enum op guard;				/* WHEN, IS, or END */
-	uint8_t guard_field, guard_n, digits;
-	const char *name, *help;
-	const char *also, *fallback, *givens;	/* suffixes, or NULL */
-	unsigned flags;				/* of those from OP_FLAGS on */
-	struct cursor inner;			/* a container's items */
-	int in_place;				/* they come next */
-	enum op bare;				/* of elements without name */
-};
-
-/*
- * The next item, with its guards and suffixes; false at an END or at the end
- * of a part, which are not passed. After a container its own items are next;
- * skip_item() passes what is left of an item.
- */
-int next_item(struct cursor *c, struct item *it);
-void skip_item(struct cursor *c, const struct item *it);
-
-/* The next item that is an option, in containers too; false at the end. */
-int next_option(struct cursor *c, struct item *it);
-
-const char *next_name(struct cursor *c);
-
-/* The bytes of the fixed part of some items, without those of pairs. */
-size_t fixed_size(struct cursor c);
-
-/* The value table of a show word; "" when it has none. */
-const char *table_of(int show);
-
-/* ---- commands, and what is told of them: commands.c ---- */
-
-enum kind_of {
-	KIND_QUERY, KIND_SET, KIND_QMI, KIND_JOB, KIND_RAW_MBIM, KIND_RAW_QMI
-};
-
-/* The ids of those in jobs.c. */
-enum job {
-	job_up, job_ensure_connected, job_down, job_wait_for,
-	job_verify_connection, job_fcc_unlock
-};
-
-struct command {
-	uint32_t names;			/* where its own begin */
-	uint16_t ops;
-	uint16_t id;			/* CID or message id */
-	uint8_t service;		/* enum service or qmi_service */
-	uint8_t kind, hash;
-};
-
-/* What the head of a command says, and where its request begins. */
-struct head {
-	const char *name, *help;
-	uint8_t slow;				/* its deadline in seconds */
-	uint8_t lock, lock_value;
-	uint8_t risky;				/* a bit for each VALUE */
-	unsigned flags;
-	struct cursor request;
-};
-
-/* It holds until that of another command is asked for; its strings, always. */
-const struct head *head_of(const struct command *command);
-
-const struct command *command_find(const char *name);
-
-/* By service and CID or message; NULL when the table has none. */
-const struct command *command_lookup(enum kind_of kind, int service,
-	uint32_t id);
-
-/* Call told with each. */
-void command_list(void (*told)(const char *name, const char *help));
-
-/* A part of a command: of the highest version not above the session's. */
-struct cursor find_part(const struct command *command, enum op part,
-	int version);
-
-/* The number of a service by its UUID, or -1. */
-int service_number(const uint8_t *uuid);
-
-enum { DEPTH_MAX = 8, ELEMENTS_MAX = 4096, FIELDS_MAX = 64 };
-
-/* What is known while a message is told, and afterwards. */
-struct decoder {
-	int quiet;			/* only look; tell nothing */
-	int mask;			/* keep personal values back */
-	int depth, elements;
-	uint64_t fields[FIELDS_MAX];	/* the top level's, for guards */
-	size_t n_fields;
-	size_t counts[4];
-	int mismatch;			/* a CONST is another number */
-	/* what the items marked so said */
-	int has_effect;
-	uint64_t effect, cause, handle;
-	uint8_t cause_show;
-};
-
-/*
- * Tell a part of a message through out_…; false when it is malformed. Without
- * a command the bytes are told as hex.
- */
-int tell(struct decoder *d, const struct command *c, enum op part, int version,
-	int qmi, struct reader r);
-
-/*
- * Tell an MBIM or QMUX frame of either direction through out_…, with personal
- * and secret values kept back when mask is set; out_mask() is told where they
- * are. False when it is malformed.
- */
-int decode_frame(const uint8_t *frame, size_t len, int version, int mask);
-
-/* The name of a status or error, as the specification spells it. */
-const char *name_of(enum show show, uint32_t n);
-
-/* ---- requests, and running them: request.c ---- */
-
-/* A command of the run with its options, as given. */
-struct option {
-	const char *name;		/* without dashes, up to a NUL or '=' */
-	const char *value;
-	int used;
-};
-
-struct call {
-	const struct command *command;
-	struct option *options;
-	size_t n_options;
-	/* of a job's, its name and what it says before the reply; or NULL */
-	const char *title;
-	void (*preface)(void);
-};
-
-/* Has the command an option of this name? "" is its own value. */
-int command_has_option(const struct command *c, const char *name);
-
-/* What help, man page and completion say of an option. */
-struct option_help {
-	const char *name, *also, *help, *fallback;
-	const char *words;		/* a value table, or NULL */
-	int is_value, is_required;
-};
-
-void command_options(const struct command *c,
-	void (*told)(const struct option_help *help));
+/* ---- help ---- */
 
 /* A command and its options, for people. */
-void command_help(struct text *t, const struct command *c);
+void text_command_help(struct text *t, enum command_number c);
 
-/* Fetch the secrets of a call from where they are. */
-int command_secrets(const struct call *call);
-
-/* Check a call: encode its request and throw it away. */
-int command_check(const struct call *call);
-
-/* What an option says, or else its default; "" and 0 when there is none. */
-const char *call_text(const struct call *call, const char *name);
-uint64_t call_number(const struct call *call, const char *name);
-
-/* Send it, and give its reply to out_…. */
-int command_run(struct mbim *m, const struct call *call);
+/* Call each with the commands that have a word in name or help: how many. */
+int command_list(const char *word,
+	void (*each)(const char *name, const char *help));
 
 /*
- * What a reply says, kept in place of being printed: forget it, keep a value;
- * get that of a name, or the nth of a list's, or "".
+ * For a name that there is not: commands that may be meant; those that have an
+ * option of this name; the nearest of a command's options. Maybe nothing.
  */
-void record_clear(void);
-void record_value(const char *name, const char *s, size_t len);
-const char *said(const char *name);
-const char *said_nth(const char *name, size_t n);
-
-/* Tell a reply in which nothing came. */
-void command_blank(const struct command *c);
-
-/* ---- jobs: jobs.c ---- */
-
-struct job_settings {
-	int force;			/* --force: the PIN, with few tries */
-	int wants_net;			/* -o ip: no use without */
-	const char *metric;		/* of routes, or NULL */
-};
-
-extern struct job_settings job_settings;
-
-/* Check a job's options, those for its commands too; do it. */
-int job_check(const struct call *call);
-int job_run(struct mbim *m, const struct call *call);
-
-/* Has -o ip something to print of this command? */
-int job_tells_ip(const struct command *c);
-
-/* Tell of a job that nothing came. */
-void job_blank(const struct command *c);
-
-/* The IP configuration that was said, as commands of ip(8); maybe nothing. */
-void text_ip_commands(struct text *t, const char *net);
-
-/* ==== what main.c supplies to all ==== */
-
-/* ---- failure: main.c ---- */
-
-/* What went wrong first. */
-struct failure {
-	int exit;
-	uint32_t number;	/* MBIM status or QMI error, with its name */
-	const char *name;
-	char text[240];
-	int quiet;		/* cleaning up: a failure changes nothing */
-};
-
-extern struct failure failure;
-
-/* Record a failure, unless there is one; its text is the strings in a row. */
-int fail_list(int code, const char *const *text);
-
-#define fail(code, ...)	fail_list(code, LIST_OF(__VA_ARGS__))
-
-/* The same for a refusal: number, name, more to say, a command to try. */
-int fail_with(int code, const char *who, uint32_t number, const char *name,
-	const char *more, const char *try);
-
-const char *errno_text(void);
-
-/* ---- output: main.c ---- */
-
-/*
- * How a value is quoted: a number, a word of ours, text of the modem's; a value
- * that the modem does not know; one that it did not send, and an array.
- */
-enum out_kind {
-	OUT_NUMBER, OUT_WORD, OUT_TEXT, OUT_UNKNOWN, OUT_ABSENT,
-	OUT_ABSENT_ARRAY
-};
-
-/* An object, an array of objects or texts, an array of words or numbers. */
-enum out_group { OUT_OBJECT, OUT_ARRAY, OUT_WORDS };
-
-void out_value(const char *name, enum out_kind kind, const char *s, size_t len);
-void out_open(const char *name, enum out_group group);
-void out_close(void);
-
-void out_number(const char *name, uint64_t n, int minus);
-
-/* Bytes of the frame that is being told that are not to be shown. */
-void out_mask(const uint8_t *bytes, size_t len);
-
-/* One object, of a command; muted, none of these does anything. */
-void out_begin(const char *name);
-void out_end(void);
-void out_mute(int mute);
-
-/* Replies are kept by record_value() in place of being printed. */
-void out_record(int on);
-
-/* A line on stderr. */
-void warn_list(const char *const *text);
-
-#define warn(...)	warn_list(LIST_OF(__VA_ARGS__))
-
-/* Signals that came so far, and the last one's number. */
-extern volatile sig_atomic_t signals_seen, signal_last;
+void text_suggestions(struct text *t, const char *name);
+void text_owners(struct text *t, const char *name);
+void text_near_options(struct text *t, enum command_number c, const char *name);
 
 #endif

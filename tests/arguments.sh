@@ -14,7 +14,10 @@ usage()
 	run 2 "$@"
 	lines err 1
 	like err "^mbimctl: .*$pattern"
-	same "what is on stdout" "" "$(cat "$work/out")"
+	case " $* " in
+	*' -j '*|*' --json '*|*' -s '*|*' --sh '*) ;;
+	*)	same "what is on stdout" "" "$(cat "$work/out")" ;;
+	esac
 }
 
 untouched() { modem_stop opens=0 closes=0 requests=0; }
@@ -38,7 +41,8 @@ options()
 	usage 'get-radio' --get-radio
 	usage 'get-device-cap' --get-device-cap
 	usage '' --get-device-capss
-	usage '' --connect --access-strin internet
+	usage '--access-string' --connect --access-strin internet
+	usage '--apn' --connect --apm internet
 	usage '' --verb --get-radio-state
 	usage '' --get-radio-state --time 3
 	# values
@@ -53,9 +57,21 @@ options()
 	usage '' -d
 	usage '' -t
 	# a parameter belongs to the command before it, to no other
-	usage 'apn' --apn internet --connect
-	usage 'apn' --connect --disconnect --apn internet
-	usage 'radio-state' --get-radio-state --radio-state on
+	usage '--apn belongs to --connect, ' --apn internet --connect
+	usage '--apn belongs to --connect, ' --connect --disconnect \
+		--apn internet
+	usage '--radio-state belongs to --set-radio-state' --get-radio-state \
+		--radio-state on
+	usage '--pin-file belongs to ' --connect --pin-file "$work/nowhere"
+	usage '--packet-data-handle belongs to --wds-stop-network' \
+		--wds-start-network --packet-data-handle 1
+	# --close with what is to stay
+	for keeping in '--connect --apn a' '--wds-start-network --apn a' \
+	    '--up --apn a' '--ensure-connected --apn a' \
+	    '--get-radio-state --connect'; do
+		usage '--close' $keeping --close
+		usage '--close' --close $keeping
+	done
 	# once each
 	usage 'apn' --connect --apn a --apn b
 	usage '' --connect --apn a --access-string b
@@ -67,7 +83,6 @@ options()
 	run 2 -o json -s --get-radio-state
 	lines err 1
 	usage 'device\|-d' -d "$dev" --get-radio-state
-	usage 'prefix' --prefix a --prefix b --get-radio-state
 	usage 'no-open' --open --no-open --get-radio-state
 	usage '' -o yaml --get-radio-state
 	usage '' -o '' --get-radio-state
@@ -91,8 +106,23 @@ options()
 	usage '' --yes --dms-swi-set-usb-composition
 	# the second command is looked at before the first is sent
 	usage 'set-radio-state' --get-radio-state --set-radio-state maybe
-	usage 'new-pin\|new pin' --get-radio-state --change-pin --pin 1
+	usage 'new-pin\|new pin' --get-radio-state --change-pin --pin 1234
+	# an argument may have more than one line; a message has not
+	newline='
+'
+	for argument in "--a${newline}b" "a${newline}b" "--ip-type=a${newline}b" \
+	    "-t${newline}" "--prefix=a${newline}" "-oa${newline}b" \
+	    "--help=a${newline}b" "--session-id=${newline}"; do
+		usage '' --connect "$argument"
+	done
+	run 2 -s --connect "--ip-type=a${newline}mbim_exit='0'"
+	same "lines of sh that are no assignment" "" "$(grep -v \
+		"^mbim_[a-z0-9_]*='\([^']*\|'\\\\''\)*'\$" "$work/out")"
 	untouched
+	plain 3 -d "$work/a${newline}b" --get-radio-state
+	lines err 1
+	plain 2 --decode "$work/a${newline}b"
+	lines err 1
 }
 
 # ---- run options: anywhere on the line ----
@@ -102,7 +132,7 @@ anywhere()
 	modem_start
 	plain 0 --get-radio-state -d "$dev"
 	plain 0 --get-radio-state --device "$dev" -j
-	like out '^{"hw'
+	like out '^{"command":"get-radio-state","hw'
 	plain 0 --device="$dev" --get-radio-state
 	plain 0 -t 5 --get-radio-state -d "$dev" --get-device-caps
 	modem_stop opens=4
@@ -214,10 +244,35 @@ values()
 	usage '' --connect --apn "$(printf '\364\220\200\200')"
 	usage '' --connect --apn "$(printf '%0101d' 0)"
 	usage '' --connect --user-name "$(printf '%0256d' 0)"
-	usage '' --enter-pin 12345678901234567
-	usage '' --set-home-provider --provider-id 1234567
+	for digits in 1234 1234567 0010a '00 01' +00101; do
+		usage '--provider-id.*5 \(to\|or\) 6' --set-home-provider \
+			--provider-id "$digits"
+		usage '--provider-id' --register --provider-id "$digits"
+	done
 	usage '' --set-preferred-providers --provider-id 00101 --provider-name \
 		"$(printf '%021d' 0)"
+	# what is quoted of a long value leaves room for what is wrong with it
+	usage '--user-name 0*.*: .*255' --connect \
+		--user-name "$(printf '%0256d' 0)"
+	usage '--apn 0*.*: .*100' --connect --apn "$(printf '%04000d' 0)"
+	usage ': not ' --connect --ip-type "$(printf '%04000d' 0 | tr 0 x)"
+	# 8 bits hold what they hold, in jobs, too
+	for job in --up --ensure-connected; do
+		usage 'session-id' $job --session-id 256
+		usage 'session-id' $job --session-id 300
+		usage 'user-name' $job --user-name "$(printf '%0256d' 0)"
+		usage 'user-name' $job --user-name "$(printf '%0300d' 0)"
+		usage 'password' $job --password "$(printf '%0256d' 0)"
+		usage 'password' $job --password "$(printf '%0300d' 0)"
+		usage 'apn' $job --apn "$(printf '%0300d' 0)"
+	done
+	usage 'session-id' --down --session-id 256
+	usage 'session-id' --wait-for connected --session-id 256
+	usage 'session-id' --verify-connection --session-id 256
+	usage '' --dms-foxconn-set-fcc-authentication --value 256
+	usage '' --wds-start-network --profile 256
+	usage '' --raw-qmi "DMS,0x25,1=$(printf '%0131060d' 0)"
+	usage '' --wds-start-network --apn "$(printf '%070000d' 0)"
 	# bytes
 	for hex in 0 abc xx '0x00' 'zz'; do
 		usage '' --service-activation "$hex"
@@ -242,6 +297,307 @@ values()
 	modem_stop
 }
 
+# ---- what is wrong, and with what ----
+
+faults()
+{
+	modem_start
+	# the value, and the words that there are
+	usage "--ip-type ipv5: .*default, ipv4, ipv6, ipv4v6, ipv4-and-ipv6" \
+		--connect --ip-type ipv5
+	usage "--ip-type '': .*ipv4v6" --connect --ip-type ''
+	usage "set-radio-state: maybe: .*off, on" --set-radio-state maybe
+	usage "set-radio-state: '': .*off, on" --set-radio-state=
+	usage '--provider-state home,no: .*home, forbidden, preferred' \
+		--set-home-provider --provider-id 00101 --provider-state home,no
+	usage '--state\|wait-for: there: .*registered.*connected' \
+		--wait-for there
+	usage '--session-id 1x: ' --get-connect --session-id 1x
+	usage '--allow nowhere: .*home, roaming, partner' --up --apn a \
+		--allow nowhere
+	usage '--provider-id 123: ' --set-home-provider --provider-id 123
+	usage 'raw-mbim: .*ask: .*query, set' --raw-mbim BASIC_CONNECT,1,ask
+	usage "-t.*5s" -t 5s --get-radio-state
+	usage '-o.*yaml' -o yaml --get-radio-state
+	# PINs: 4 to 8 digits; PUKs: 8; those of other kinds may be others
+	for bad in 1 123 123456789 12a4 '1234 ' -1234 '' 12345678901234567; do
+		for command in --enter-pin --enable-pin --disable-pin; do
+			usage '4 to 8 digits\|empty\|wants a value' "$command=$bad"
+			unlike err "${bad:-;;}"
+			usage '' "$command=$bad" --pin-type pin2
+		done
+		usage '4 to 8 digits\|empty' --change-pin --pin="$bad" \
+			--new-pin 1234
+		usage '4 to 8 digits\|empty' --change-pin --pin 1234 \
+			--new-pin="$bad"
+		usage '4 to 8 digits\|empty' --up --apn a --pin="$bad"
+		usage '4 to 8 digits\|empty' --yes --unblock-pin \
+			--puk 12345678 --new-pin="$bad"
+	done
+	for bad in 1234567 123456789 1234567a '' -2345678; do
+		usage '8 digits\|empty' --yes --unblock-pin --puk="$bad" \
+			--new-pin 1234
+		unlike err "${bad:-;;}"
+		usage '8 digits\|empty' --yes --unblock-pin --puk="$bad" \
+			--new-pin 1234 --pin-type puk2
+	done
+	usage '' --enter-pin 12345678901234567 --pin-type network-pin
+	untouched
+	modem_start
+	for good in 1 abcd 123456789 1234567890123456 '-1 2'; do
+		run 11 --enter-pin="$good" --pin-type network-pin
+		run 11 --yes --unblock-pin --puk="$good" --new-pin="$good" \
+			--pin-type network-puk
+	done
+	modem_stop requests=10
+	modem_start pin=12345678
+	run 0 --enter-pin 12345678
+	modem_stop
+}
+
+# The names that people try first get there, or there is the right one in the
+# message: NAME COMMAND-IN-THE-MESSAGE, or - where the name is another spelling.
+guesses()
+{
+	modem_start
+	while read -r guess command; do
+		case $command in
+		-)	run 0 "--$guess"
+			continue ;;
+		esac
+		usage "no such option or command: --$guess; .*--$command" \
+			"--$guess"
+		usage "no such option or command: --$guess=*[a-z]*; .*--$command" \
+			"--$guess=x"
+	done <<-'END'
+		get-signal get-signal-state
+		get-signal-info nas-get-signal-info
+		query-signal-state -
+		get-serving-system nas-get-serving-system
+		get-imei dms-get-ids
+		get-imei get-device-caps
+		get-imsi get-subscriber-ready-status
+		get-iccid get-subscriber-ready-status
+		get-pin-status get-pin
+		query-pin-state get-pin
+		scan get-visible-providers
+		network-scan get-visible-providers
+		list-messages sms-read
+		send-message sms-read
+		status verify-connection
+		reset dms-set-operating-mode
+		at raw-mbim
+		ussd raw-mbim
+		get-sim-state get-subscriber-ready-status
+		start-network wds-start-network
+		start-network up
+		get-current-settings get-ip-configuration
+	END
+	# the right one comes first
+	for pair in get-pin-status:get-pin get-signal:get-signal-state \
+	    scan:get-visible-providers get-imsi:get-subscriber-ready-status \
+	    get-signal-stat:get-signal-state conect:connect; do
+		usage "--${pair%:*}; there is --${pair#*:}\(,\|;\)" \
+			"--${pair%:*}"
+	done
+	# names of what is to come are no aliases, not even with a value
+	for later in status scan reset ussd at list-messages send-message; do
+		usage "--$later" "--$later"
+		usage "--$later" "--$later" x
+		usage "--$later" --get-radio-state "--$later"
+	done
+	# --query-X is --get-X
+	run 0 --query-radio-state --query_device_caps --QUERY-PIN -j
+	same "commands" "get-radio-state get-device-caps get-pin " "$(sed \
+		's/^{"command":"\([a-z-]*\)".*/\1/' "$work/out" | tr '\n' ' ')"
+	run 0 --query-visible-providers --action restricted-scan
+	usage '' --query-nonsense
+	usage '' --query-
+	modem_stop opens='*' requests='*'
+}
+
+# ---- every parameter of every command ----
+
+# A command up to a parameter of its own in $lead, and what else it wants, so
+# that nothing but the parameter may be wrong: $rest.
+around() # COMMAND PARAMETER, or = for its own value
+{
+	lead=--$1 rest='' fresh=''
+	case $1,$2 in
+	enter-pin,=|enable-pin,=|disable-pin,=)
+		rest='--pin-type network-pin' ;;
+	enter-pin,*|enable-pin,*|disable-pin,*) lead="--$1 12345" ;;
+	wait-for,session-id) lead='--wait-for registered' ;;
+	change-pin,pin-type) rest='--pin 12345 --new-pin 12345' ;;
+	change-pin,pin) rest='--pin-type network-pin --new-pin 12345' ;;
+	change-pin,new-pin) rest='--pin-type network-pin --pin 12345' ;;
+	unblock-pin,pin-type) rest='--yes --puk 12345678 --new-pin 12345' ;;
+	unblock-pin,puk) rest='--yes --pin-type network-puk --new-pin 12345' ;;
+	unblock-pin,new-pin)
+		rest='--yes --pin-type network-puk --puk 12345678' ;;
+	set-*-provider*,provider-id) ;;
+	set-*-provider*,*) lead="--$1 --provider-id 00101" ;;
+	set-ip-packet-filters,packet-mask) lead="--$1 --packet-filter 00" ;;
+	set-device-service-subscribe-list,cids)
+		lead="--$1 --device-service-id sms" ;;
+	dms-foxconn-set-fcc-authentication-v2,magic-number)
+		rest='--magic-string x' ;;
+	dms-swi-set-usb-composition,*|dms-set-operating-mode,*) rest=--yes ;;
+	connect,*|up,*|ensure-connected,*|wds-start-network,*) fresh=1 ;;
+	esac
+	[ "$2" != = ] || lead=
+}
+
+# One argument, or two: does the modem hear the value as it is?
+hears() # VALUE arguments...
+{
+	value=$1
+	shift
+	if [ -n "$fresh" ]; then
+		base_dev=$dev base_log=$log base_report=$report
+		base_pid=$modem_pid
+		modem_start autoattach=1
+	fi
+	# shellcheck disable=SC2086
+	timeout 30 $MBIMCTL -t 3 -d "$dev" $lead "$@" $rest \
+		>"$work/out" 2>"$work/err"
+	code=$?
+	what="$lead $* $rest"
+	sanitized "$work/err"
+	hex=$(printf '%s' "$value" | od -An -v -tx1 | tr -d '\n')
+	check "exit code $code" test "$code" != 2
+	check "the modem did not hear '$value'" grep -q \
+		-e "$(echo "$hex" | tr -d ' ')" \
+		-e "$(echo "$hex" | sed 's/ //; s/ /00/g')" "$log"
+	if [ -n "$fresh" ]; then
+		kill "$modem_pid"
+		wait "$modem_pid" 2>/dev/null
+		dev=$base_dev log=$base_log report=$base_report
+		modem_pid=$base_pid
+	fi
+}
+
+refuses() # PATTERN VALUE arguments...: quotes it, but for secrets
+{
+	pattern=$1 value=$2
+	shift 2
+	# shellcheck disable=SC2086
+	usage "$pattern" $lead "$@" $rest
+	case $secret in
+	'')	check "'$value' is not quoted" grep -q -F -e "$value" \
+			"$work/err" ;;
+	*)	if [ -n "$value" ]; then
+			check "a secret is quoted" test -z \
+				"$(grep -F -e "$value" "$work/err")"
+		fi ;;
+	esac
+}
+
+# Is this a parameter that takes any text?
+is_text()
+{
+	# shellcheck disable=SC2086
+	timeout 30 $MBIMCTL -d "$work/none" $lead "$option=Zq.z" $rest \
+		>"$work/out" 2>"$work/err"
+	[ $? != 2 ]
+}
+
+one_parameter() # COMMAND PARAMETER
+{
+	option=--$2
+	[ "$2" != = ] || option=--$1
+	around "$1" "$2"
+	secret=
+	case $2,$1 in
+	pin,*|new-pin,*|puk,*|password,*|=,enter-pin|=,enable-pin|=,disable-pin)
+		secret=1 ;;
+	esac
+	# the name of an option is no value, unless it is written so
+	for text in -j --up --pin-file; do
+		# shellcheck disable=SC2086
+		usage "write $option=$text" $lead "$option" "$text" $rest
+	done
+	n=$((n + 1))
+	if is_text; then
+		echo "$1 $2" >>"$tmp/texts"
+		for text in "-q$n" "--q$n" "@q$n"; do
+			hears "$text" "$option=$text"
+			hears "$text" "$option" "$text"
+		done
+		hears --up "$option=--up"
+		return
+	fi
+	for text in "-q$n" "--q$n" "@q$n"; do
+		refuses "$1: " "$text" "$option=$text"
+		refuses "$1: " "$text" "$option" "$text"
+	done
+}
+
+parameters() # N: those of every third command, from the Nth on
+{
+	modem_start autoattach=1
+	n=${1}00
+	$MBIMCTL --help | sed -n '/^Commands/,$s/^  --\([a-z0-9-]*\) .*/\1/p' |
+		grep -v '^raw-' | sed -n "$1~3p" >"$work/commands"
+	while read -r command; do
+		$MBIMCTL --help "$command" | sed -n \
+			-e 's/^  (its value) --.*/=/p' \
+			-e 's/^  \(--[a-z0-9, -]*[a-z0-9]\)\(;.*\|  .*\)\{0,1\}$/\1/p' |
+			sed 's/  .*//' | tr -d ',' | tr ' ' '\n' |
+			sed 's/^--//' | grep -v -e '-file$' -e '^$' \
+			>"$work/parameters"
+		while read -r parameter; do
+			one_parameter "$command" "$parameter" </dev/null
+		done <"$work/parameters"
+	done <"$work/commands"
+	modem_stop clients='*' opened='*' overlapped='*' bad='*'
+}
+
+parameters1() { parameters 1; }
+parameters2() { parameters 2; }
+parameters3() { parameters 3; }
+
+# What would be an option is none of --up's values.
+next_options()
+{
+	modem_start
+	usage 'write --apn=-j' --up --apn -j
+	usage 'write --apn=--ip-type' --up --apn --ip-type ipv4
+	usage 'write --apn=--json' --up --apn --json
+	usage 'write --apn=--ip_type' --up --apn --ip_type ipv4
+	usage 'write --password=--password-file' --up --password --password-file
+	usage 'write --enter-pin=--get-pin' --enter-pin --get-pin
+	usage 'write --enter-pin=--pin-type' --enter-pin --pin-type pin2
+	usage '--prefix' -s --prefix --get-radio-state
+	usage '-d' -d --get-radio-state
+	usage '-t' -t -j --get-radio-state
+	usage '' --raw-mbim=-q
+	usage '' --raw-mbim --q
+	usage '' --raw-qmi @q
+	usage '' --raw-qmi=--raw-qmi
+	# raw commands have no parameters but their value
+	usage '--cid' --raw-mbim BASIC_CONNECT,3,query --cid 3
+	usage '--message' --raw-qmi DMS,0x25 --message 3
+	# each kind of name, and what only begins like one
+	for text in -j -d -vv -h --json --device --help --up --query-pin \
+	    --GET-PIN --access_string --apn --auth --pin-file --puk-file \
+	    --enter-pin-file --password-file --magic-string; do
+		usage "write --apn=$text" --connect --apn "$text"
+	done
+	modem_stop opens=0
+	modem_start autoattach=1
+	for text in -j5 -jv -vvv --jso --js=on --up=x --apn=-j - -- @ @@ \
+	    --enter-pin-filer --no-such; do
+		run 0 --connect --apn "$text" --disconnect
+		run 0 --connect --apn="$text" --disconnect
+	done
+	modem_stop
+	# an empty value is one, by = and as an argument
+	modem_start autoattach=1
+	run 0 --connect --apn '' --user-name= --disconnect
+	modem_stop
+}
+
 # ---- arrays ----
 
 arrays()
@@ -250,10 +606,10 @@ arrays()
 	run 0 -j --set-preferred-providers --provider-id 00101 \
 		--provider-name One --provider-id 00102 --provider-state \
 		visible,forbidden --provider-id 00103
-	same "three elements" '{"providers":[{"provider_id":"00101","provider_state":["preferred"],"provider_name":"One","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00102","provider_state":["forbidden","visible"],"provider_name":"","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00103","provider_state":["preferred"],"provider_name":"","cellular_class":["gsm"],"rssi":null,"error_rate":null}]}' \
+	same "three elements" '{"command":"set-preferred-providers","providers":[{"provider_id":"00101","provider_state":["preferred"],"provider_name":"One","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00102","provider_state":["forbidden","visible"],"provider_name":"","cellular_class":["gsm"],"rssi":null,"error_rate":null},{"provider_id":"00103","provider_state":["preferred"],"provider_name":"","cellular_class":["gsm"],"rssi":null,"error_rate":null}]}' \
 		"$(cat "$work/out")"
 	run 0 -j --set-preferred-providers
-	same "no element" '{"providers":[]}' "$(cat "$work/out")"
+	same "no element" '{"command":"set-preferred-providers","providers":[]}' "$(cat "$work/out")"
 	run 0 -j --set-device-service-subscribe-list \
 		--device-service-id basic-connect --cids 1,2,0x3 \
 		--device-service-id 533fbeeb-14fe-4467-9f90-33a223e56c3f \
@@ -344,6 +700,17 @@ shown() { like err "$1"; }
 
 secrets()
 {
+	# what may be one is not in an error
+	modem_start
+	for arguments in '--pin=70931 --up' '--up --pni=70931' \
+	    '--up --passwrod=70931' '--get-pin=70931' '--up --pin=709a' \
+	    '--enter-pin=709'; do
+		run 2 $arguments
+		unlike err 709
+		run 2 -j $arguments
+		unlike out 709
+	done
+	modem_stop requests=0
 	modem_start pin=70931
 	run 0 -v --enter-pin 70931
 	like err 'enter pin'
@@ -418,44 +785,94 @@ files()
 	printf '7093\n' >"$work/pin"
 	printf '7093' >"$work/bare"
 	printf '7093\n\n' >"$work/two"
+	printf '7093\n5678\n' >"$work/both"
+	printf '709333\n' >"$work/name-with=sign"
 	: >"$work/empty"
+	for how in "--enter-pin-file $work/pin" "--enter-pin-file=$work/bare" \
+	    "--enter_pin_file $work/pin" "--disable-pin-file $work/pin" \
+	    "--enable-pin-file $work/pin"; do
+		modem_start pin=7093
+		run 0 $how
+		modem_stop
+	done
+	modem_start pin=709333
+	run 0 --enter-pin-file="$work/name-with=sign"
+	modem_stop pin_attempts=1
+	# standard input: a line each, in the order of the line
 	modem_start pin=7093
-	run 0 --enter-pin "@$work/pin"
+	run 0 --enter-pin-file - <"$work/pin"
 	modem_stop pin_attempts=1
 	modem_start pin=7093
-	run 0 --enter-pin="@$work/bare"
-	modem_stop pin_attempts=1
+	run 0 --change-pin --pin-file - --new-pin-file=- <"$work/both"
+	run 0 --change-pin --pin 5678 --new-pin 7093
+	modem_stop opened='*'
+	modem_start pin=5678
+	run 0 --change-pin --new-pin-file - --pin-file - <"$work/both"
+	run 0 --change-pin --pin 7093 --new-pin 1111
+	modem_stop opened='*'
+	modem_start pin=7093 attempts=0 puk=12345678
+	printf '12345678\n5678\n' >"$work/puk"
+	run 0 --yes --unblock-pin --puk-file - --new-pin-file - <"$work/puk"
+	modem_stop
 	modem_start pin=7093
-	timeout 30 $MBIMCTL -d "$dev" --enter-pin @- <"$work/pin" \
-		>"$work/out" 2>"$work/err"
-	same "a PIN from stdin" 0 $?
+	run 0 --enter-pin-file - --change-pin --pin-file "$work/pin" \
+		--new-pin-file - <"$work/both"
+	modem_stop
+	# more lines than are wanted stay where they are
+	modem_start pin=7093
+	run 0 --enter-pin-file - <"$work/both"
 	modem_stop pin_attempts=1
-	modem_start pin=@709
-	run 0 --enter-pin @@709
+	# in jobs
+	modem_start pin=7093
+	run 0 --up --apn internet --pin-file "$work/pin"
+	run 0 --down
 	modem_stop pin_attempts=1
 	# not even one attempt
 	modem_start pin=7093
-	usage '' --enter-pin "@$work/nowhere"
-	usage '' --enter-pin "@$work"
-	usage '' --enter-pin "@$work/empty"
+	usage 'enter-pin' --enter-pin-file "$work/nowhere"
+	usage 'enter-pin' --enter-pin-file "$work"
+	usage '' --enter-pin-file "$work/empty"
+	usage '' --enter-pin-file ''
+	usage '' --enter-pin-file=
+	usage '' --enter-pin-file
 	usage '' --enter-pin ''
-	usage '' --enter-pin @
+	usage '' --enter-pin=@"$work/pin"
+	usage '' --enter-pin "@$work/pin"
+	usage 'more than one line' --enter-pin-file "$work/two"
+	usage 'more than one line' --enter-pin-file "$work/both"
+	usage '' --enter-pin-file - </dev/null
+	usage '' --change-pin --pin-file - --new-pin-file - <"$work/pin"
 	head -c 1000 /dev/zero | tr '\0' 1 >"$work/long"
-	usage '' --enter-pin "@$work/long"
+	usage '' --enter-pin-file "$work/long"
+	head -c 10000 /dev/zero | tr '\0' 1 >"$work/long"
+	usage '' --enter-pin-file "$work/long"
 	printf '\377\376' >"$work/bad"
-	usage '' --enter-pin "@$work/bad"
+	usage '' --enter-pin-file "$work/bad"
+	printf '7093\000' >"$work/bad"
+	usage 'NUL' --enter-pin-file "$work/bad"
+	printf '7093\r\n' >"$work/bad"
+	usage '' --enter-pin-file "$work/bad"
+	# one value, from one place
+	usage 'twice' --enter-pin 7093 --pin-file "$work/pin"
+	usage 'twice' --change-pin --pin 7093 --pin-file "$work/pin" \
+		--new-pin 1234
+	usage 'twice' --change-pin --pin-file "$work/pin" \
+		--pin-file "$work/pin" --new-pin 1234
+	# what is no secret has none
+	usage 'apn-file' --connect --apn-file "$work/pin"
+	usage 'user-name-file' --connect --user-name-file "$work/pin"
+	usage '' --get-radio-state-file "$work/pin"
+	usage '' --set-radio-state-file "$work/pin"
 	unlike err '70'
 	untouched
-	# twice: both from one stdin cannot be
-	modem_start
-	usage '' --change-pin --pin @- --new-pin @- </dev/null
-	untouched
-	# what is no secret is taken as it is
 	modem_start
 	run 0 -j --set-provisioned-contexts --context-id 2 --apn "@$work/pin"
 	like out "\"access_string\":\"@$work/pin\""
 	run 0 -j --set-provisioned-contexts --context-id 2 --apn x \
 		--password "@$work/pin"
+	like out "\"password\":\"@$work/pin\""
+	run 0 -j --set-provisioned-contexts --context-id 2 --apn x \
+		--password-file "$work/pin"
 	like out '"password":"7093"'
 	modem_stop
 }
@@ -476,10 +893,65 @@ help()
 	like out 'ipv4v6'
 	plain 0 --help=connect
 	like out '--apn'
+	like out '--password-file'
+	plain 0 --help --connect
+	like out '--apn'
+	plain 0 --connect --help
+	like out '--apn'
+	plain 0 --help enter-pin
+	like out '--enter-pin-file'
+	# words in names and help: IMSI, ICCID, IMEI, RSRP, operator, APN
+	for pair in IMSI:get-subscriber-ready-status \
+	    iccid:get-subscriber-ready-status IMEI:get-device-caps \
+	    imei:dms-get-ids rsrp:get-signal-state RSRP:nas-get-signal-info \
+	    operator:get-register-state apn:connect \
+	    signal:set-signal-state pin:enter-pin dns:get-ip-configuration; do
+		plain 0 --help "${pair%:*}"
+		lines err 0
+		like out "^  --${pair#*:} "
+		same "lines without the word" "" \
+			"$(grep -v -i -e "${pair%:*}" "$work/out")"
+	done
+	plain 2 --help nosuchword
+	lines err 1
+	like err 'nosuchword'
 	plain 0 --version
 	like out '^mbimctl [0-9]'
 	lines out 1
 }
 
-together options anywhere spellings values arrays raw secrets files help
+# The ports of this machine, in all outputs.
+ports()
+{
+	MBIMCTL_ROOT=$work/root
+	export MBIMCTL_ROOT
+	plug_in "$work/root" 1199:9079
+	plain 0 --list -j
+	like out '^{"command":"list","ports":\[{"device":"[^"]*/dev/cdc-wdm0","interface":"wwan0",.*"driver":"cdc_mbim","locked_by":null}\]}$'
+	plain 0 --list -s
+	like out "^mbim_ports_0_driver='cdc_mbim'\$"
+	like out "^mbim_ports_0_locked_by=''\$"
+	like out "^mbim_ports_count='1'\$"
+	plain 0 --list
+	like out 'cdc_mbim'
+	at=$work/root/dev/cdc-wdm0
+	modem_pty silent=cmd
+	$MBIMCTL -d "$dev" -t $((4 * SLOWNESS)) --get-radio-state \
+		>/dev/null 2>&1 &
+	holder=$!
+	sleep $((1 * SLOWNESS))
+	plain 0 --list -j
+	like out "\"driver\":\"cdc_mbim\",\"locked_by\":$holder}"
+	wait $holder
+	modem_stop opens='*' opened='*'
+	unset MBIMCTL_ROOT
+}
+
+# PARTS: only these
+# shellcheck disable=SC2086
+together ${PARTS:-options anywhere spellings values faults guesses next_options \
+	parameters1 parameters2 parameters3 arrays raw secrets files help ports}
+what='the parameters that take any text'
+check "there are $(sort -u "$tmp/texts" | grep -c '')" \
+	test "$(sort -u "$tmp/texts" | grep -c '')" -ge 25
 finish

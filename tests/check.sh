@@ -42,7 +42,7 @@ esac
 build=$PWD/tests/build log=$PWD/tests/build/log
 targets='reply frame arguments hex'
 # one way is enough for these; that of the packager has only those
-once=' demo examples limits peers plant readme umbim '
+once=' demo docs examples peers plant readme umbim '
 packaged=' arguments outputs exits '
 no_tests=' bench check fuzz guest kernel lib '	# these are none of ours
 
@@ -271,7 +271,7 @@ seconds() # NAME
 	session)	echo 32 ;;
 	jobs)		echo 20 ;;
 	manners)	echo 14 ;;
-	exits|limits|peers|readme|examples)
+	exits|peers|readme|examples)
 			echo 9 ;;
 	plant|file|table|fuzz-*)
 			echo 7 ;;
@@ -283,7 +283,6 @@ list_tests() # WAY
 {
 	case $1 in
 	plain)		echo file sources ;;
-	once)		echo docs ;;
 	mips)		echo year_2040 ;;
 	packaged)	echo elf ;;
 	esac
@@ -709,35 +708,6 @@ check_sources()
 	check 'long functions are seen' sees_long_functions
 	check 'a use of a file above is seen' sees_layers
 	check_style
-}
-
-# ---- docs ----
-
-# Man page and completion, made as `make docs' does, name what the help names.
-has_docs()
-{
-	$HOSTCC $STD -Wall -Werror -Wno-unused-function tests/docs.c \
-		$(others tests/docs.c) -o "$build/docs" || return 1
-	code=0
-	"$build/docs" man | sed 's/\\-/-/g' >"$build/docs.man" &&
-		"$build/docs" bash >"$build/docs.bash" || return 1
-	for option in $(./mbimctl --help | grep -o -e ' --[a-z][a-z0-9-]*'); do
-		case $option in
-		--command|--parameter)	continue ;;
-		esac
-		for page in "$build/docs.man" "$build/docs.bash"; do
-			grep -q -e "$option\\([^a-z-]\|\$\)" "$page" || {
-				echo "$option is not in $page"
-				code=1
-			}
-		done
-	done
-	return $code
-}
-
-check_docs()
-{
-	check 'man page and completion name every option' has_docs
 }
 
 # ---- the file of a distribution ----

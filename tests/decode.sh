@@ -50,7 +50,7 @@ thread()
 	check "strict JSON" "$JSON" <"$work/out"
 	same "types of messages" \
 		"2 close 2 close-done 8 command 9 command-done 2 open 2 open-done" \
-		"$(sed -n 's/^{"message":"\([^"]*\)".*/\1/p' "$work/out" |
+		"$(sed -n 's/^{"command":"decode","message":"\([^"]*\)".*/\1/p' "$work/out" |
 		sort | uniq -c | tr -s ' \n' ' ' | sed 's/^ //; s/ $//')"
 	same "the statuses that are no success" 1 \
 		"$(grep -c '"status":"Failure"' "$work/out")"

@@ -54,6 +54,8 @@ pcie_modem()
 	mkdir -p "$pci/wwan/$1/$1$2"
 	echo 0x17cb >"$pci/vendor"
 	echo 0x0308 >"$pci/device"
+	mkdir -p "$root/sys/bus/pci/drivers/mhi-pci-generic"
+	ln -sf ../../../bus/pci/drivers/mhi-pci-generic "$pci/driver"
 	echo "$(echo "${2%[0-9]}" | tr a-z A-Z)" >"$pci/wwan/$1/$1$2/type"
 	ln -s "../../$1" "$pci/wwan/$1/$1$2/device"
 	ln -sf ../../../0000:01:00.0 "$pci/wwan/$1/device"
@@ -96,7 +98,7 @@ none()
 	lines err 1
 	like err 'wwan0'
 	plain 0 -j --list
-	same "an empty list" '{"ports":[]}' "$(cat "$work/out")"
+	same "an empty list" '{"command":"list","ports":[]}' "$(cat "$work/out")"
 	plain 0 -s --list
 	like out "^mbim_ports_count='0'\$"
 	plain 0 --list
@@ -106,11 +108,20 @@ none()
 	pcie_modem wwan1 at0 0x1002
 	plain 3 --get-device-caps
 	plain 0 -j --list
-	same "no MBIM" '{"ports":[]}' "$(cat "$work/out")"
+	same "no MBIM" '{"command":"list","ports":[]}' "$(cat "$work/out")"
 	rm -rf "$root/sys"
 	plain 3 --get-device-caps
 	plain 0 -j --list
-	same "no sysfs" '{"ports":[]}' "$(cat "$work/out")"
+	same "no sysfs" '{"command":"list","ports":[]}' "$(cat "$work/out")"
+}
+
+# In text, with names that are as short as usual.
+table()
+{
+	what='mbimctl --list, in the root'
+	(cd "$root" && MBIMCTL_ROOT=. $MBIMCTL --list) >"$work/out"
+	same "exit code" 0 $?
+	like out '^ports:$'
 }
 
 one()
@@ -120,19 +131,25 @@ one()
 	usb_modem cdc-wdm0 cdc_mbim 1-1.2 wwan0 0x1002
 	plain 0 -j --list
 	check "strict JSON" "$JSON" <"$work/out"
-	same "a list of one" "{\"ports\":[{\"device\":\"$root/dev/cdc-wdm0\",\"interface\":\"wwan0\",\"bus\":\"1-1.2\",\"id\":\"1199:9079\"}]}" \
+	same "a list of one" "{\"command\":\"list\",\"ports\":[{\"device\":\"$root/dev/cdc-wdm0\",\"interface\":\"wwan0\",\"bus\":\"1-1.2\",\"id\":\"1199:9079\",\"driver\":\"cdc_mbim\",\"locked_by\":null}]}" \
 		"$(cat "$work/out")"
 	plain 0 -s --list
 	like out "^mbim_ports_0_device='$root/dev/cdc-wdm0'\$"
 	like out "^mbim_ports_0_interface='wwan0'\$"
 	like out "^mbim_ports_0_bus='1-1.2'\$"
 	like out "^mbim_ports_0_id='1199:9079'\$"
+	like out "^mbim_ports_0_driver='cdc_mbim'\$"
+	like out "^mbim_ports_0_locked_by=''\$"
 	like out "^mbim_ports_count='1'\$"
 	plain 0 --list
 	like out "$root/dev/cdc-wdm0"
 	like out 'wwan0'
 	like out '1-1.2'
 	unlike out 'cdc-wdm1'
+	table
+	like out '^  device  *interface  *bus  *id  *driver$'
+	like out '^  [./]*dev/cdc-wdm0  *wwan0  *1-1.2  *1199:9079  *cdc_mbim$'
+	lines out 3
 
 	modem_at cdc-wdm0
 	plain 0 --get-device-caps
@@ -161,7 +178,7 @@ pcie()
 	pcie_modem wwan0 at0 0x1002
 	plain 0 -j --list
 	check "strict JSON" "$JSON" <"$work/out"
-	like out "{\"device\":\"$root/dev/wwan0mbim0\",\"interface\":\"wwan0\",\"bus\":\"0000:01:00.0\",\"id\":\"17cb:0308\"}"
+	like out "{\"device\":\"$root/dev/wwan0mbim0\",\"interface\":\"wwan0\",\"bus\":\"0000:01:00.0\",\"id\":\"17cb:0308\",\"driver\":\"mhi-pci-generic\",\"locked_by\":null}"
 	same "ports" 1 "$(grep -o '"device"' "$work/out" | grep -c '')"
 	modem_at wwan0mbim0
 	plain 0 --get-radio-state
@@ -198,6 +215,93 @@ several()
 	modem_stop opens=3
 	# usage comes first
 	plain 2 --set-radio-state perhaps
+}
+
+# Who holds the lock of a port: another mbimctl, by its number, and nobody else.
+locked()
+{
+	new_root
+	usb_modem cdc-wdm0 cdc_mbim 1-1.2 wwan0 0x1002
+	terminal_at cdc-wdm0 usbmisc silent=cmd
+	plain 0 -j --list
+	like out '"locked_by":null}'
+	$MBIMCTL -t $((20 * SLOWNESS)) --get-device-caps >/dev/null 2>&1 &
+	holder=$!
+	tries=0
+	while [ "$(grep -c '^>' "$log")" -lt 2 ] && [ $tries -lt 500 ]; do
+		sleep 0.02
+		tries=$((tries + 1))
+	done
+	if [ ! -r /proc/locks ]; then
+		skip "no /proc/locks: the holder of a lock is not known"
+	else
+		plain 0 -j --list
+		check "strict JSON" "$JSON" <"$work/out"
+		like out "\"locked_by\":$holder}"
+		plain 0 -s --list
+		like out "^mbim_ports_0_locked_by='$holder'\$"
+		table
+		like out '  locked by$'
+		like out "cdc_mbim  *$holder\$"
+		then=$(clock)
+		plain 6 -t 0.5 --get-radio-state
+		within 2000
+		like err "$holder"
+	fi
+	kill $holder
+	wait $holder 2>/dev/null
+	same "the holder ended by SIGTERM" 143 $?
+	plain 0 -j --list
+	like out '"locked_by":null}'
+	# looking at it has sent nothing, and taken no lock
+	modem_stop opens=1 closes=1 requests=1
+
+	# many at once look, while one after the other has it
+	terminal_at cdc-wdm0 usbmisc
+	i=0 runs=
+	while [ $i -lt 5 ]; do
+		i=$((i + 1))
+		$MBIMCTL --list >/dev/null 2>&1 &
+		runs="$runs $!"
+		$MBIMCTL -t $((20 * SLOWNESS)) --get-radio-state \
+			>/dev/null 2>&1 &
+		runs="$runs $!"
+	done
+	bad_runs=0
+	for i in $runs; do
+		wait $i || bad_runs=$((bad_runs + 1))
+	done
+	same "failed of those at once" 0 $bad_runs
+	modem_stop opens=5 closes=5
+}
+
+# A name with a newline, or what a terminal obeys, is one line of text.
+strange_names()
+{
+	new_root
+	usb_modem cdc-wdm0 cdc_mbim 1-1.2 wwan0 0x1002
+	newline='no
+such
+'
+	escape=$(printf 'a\033[31mb')
+	for wanted in "$newline" "$escape" /dev/"$newline"; do
+		plain 3 -d "$wanted" --get-radio-state
+		lines err 1
+		same "control characters on stderr" '' \
+			"$(tr -d ' -~\n' <"$work/err")"
+		plain 3 -j -d "$wanted" --get-radio-state
+		lines err 1
+		lines out 1
+		check "strict JSON" "$JSON" <"$work/out"
+	done
+	plain 2 -d '' --get-radio-state
+	lines err 1
+	plain 2 "--$newline"
+	lines err 1
+	plain 2 "$newline"
+	lines err 1
+	plain 2 --set-radio-state "$newline"
+	lines err 1
 }
 
 # An interface that is up has a session, which OPEN would end.
@@ -314,5 +418,6 @@ both_nodes()
 	modem_stop
 }
 
-together none one pcie several joining replugged size both_nodes
+together none one pcie several locked strange_names joining replugged size \
+	both_nodes
 finish

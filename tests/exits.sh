@@ -6,6 +6,32 @@
 
 . "$(dirname "$0")/lib.sh"
 
+if [ -z "${JSON:-}" ]; then
+	helper json "$here/json.c"
+	JSON=$tmp/json
+fi
+
+# The command of some arguments: the first long option, without its dashes.
+command_of()
+{
+	for word; do
+		case $word in --*) echo "${word#--}"; return ;; esac
+	done
+}
+
+# What the line on stderr says of the modem's number, as JSON has it.
+number_of()
+{
+	sed -n -e 's/.*modem said \([A-Za-z]*\) (\(0x[0-9a-f]*\|[0-9]*\)).*/mbim \2 \1/p' \
+		-e 's/.*QMI error \([A-Za-z]*\) (\([0-9]*\)).*/qmi \2 \1/p' \
+		-e 's/.*function error \([A-Za-z]*\) (\([0-9]*\)).*/function-error \2 \1/p' \
+		"$work/err" | {
+		if read -r domain number name; then
+			echo "\"domain\":\"$domain\",\"number\":$((number)),\"name\":\"$name\","
+		fi
+	}
+}
+
 # The same failure in the three outputs: CODE PATTERN arguments...
 refused()
 {
@@ -19,13 +45,17 @@ refused()
 	run "$refused_code" -j "$@"
 	lines err 1
 	lines out 1
-	like out "^{\"error\":{\"exit\":$refused_code,.*\"text\":\"[^\"]*$pattern"
+	check "strict JSON of the failure" "$JSON" <"$work/out"
+	like out "^{\"command\":\"$(command_of "$@")\",\(.*,\)\{0,1\}\"error\":{\"exit\":$refused_code,$(
+		number_of)\"text\":\"[^\"]*$pattern"
 	same "the text of JSON" "$(sed 's/^mbimctl: //' "$work/err")" \
 		"$(sed 's/.*"text":"\(.*\)"}}$/\1/' "$work/out")"
 	run "$refused_code" -s "$@"
 	same "the last line of sh" "mbim_exit='$refused_code'" \
 		"$(sed -n '$p' "$work/out")"
 	like out "^mbim_error='.*$pattern"
+	same "variables that come twice" "" \
+		"$(sed 's/=.*//' "$work/out" | sort | uniq -d)"
 }
 
 zero()
@@ -72,11 +102,19 @@ one()
 	refused 1 '0x87430001' --get-device-caps
 	modem_stop
 	modem_start statusq=cid1:27
-	run 1 -j --get-device-caps
-	like out '"status":27,'
+	refused 1 'StkBusy (27)' --get-device-caps
 	modem_stop
 	modem_start openfail=9:2
 	refused 1 'Failure (2)' --get-device-caps
+	modem_stop
+	# the function's errors, and numbers that nobody has named
+	modem_start notopened=9
+	refused 1 'NotOpened (5)' --get-device-caps --no-open
+	like err 'function error'
+	modem_stop opens='*' opened='*' bad='*'
+	modem_start statusq=cid1:4711
+	run 1 -j --get-device-caps
+	like out '"error":{"exit":1,"domain":"mbim","number":4711,"name":'
 	modem_stop
 	# 28 is about the lock only when the radio was to be on
 	modem_start status=cid21:28 status=cid3:28
@@ -160,7 +198,7 @@ six()
 	like err 'in use'
 	lines err 1
 	run 6 -j -t 0.5 --get-device-caps
-	like out '^{"error":{"exit":6,'
+	like out '^{"command":"get-device-caps","error":{"exit":6,"text":"'
 	wait $holder
 	modem_stop opens='*'
 
@@ -223,6 +261,10 @@ nine()
 	modem_start nwerror=33
 	run 0 --attach
 	refused 9 '33.*not.subscribed' --connect --apn internet
+	# what the refusal carried is there, too
+	like out "^mbim_nw_error='service-option-not-subscribed'\$"
+	run 9 -j --connect --apn internet
+	like out '^{"command":"connect","session_id":0,"activation_state":"deactivated",.*"nw_error":"service-option-not-subscribed",.*"error":{"exit":9,"domain":"mbim","number":2,"name":"Failure","text":'
 	modem_stop sessions=
 	modem_start apn=right
 	run 0 --attach
@@ -237,6 +279,9 @@ nine()
 	modem_stop
 	modem_start nwerror=33
 	refused 9 'CallFailed (14)' --wds-start-network --apn internet
+	like out "^mbim_verbose_call_end_reason_reason='33'\$"
+	run 9 -j --wds-start-network --apn internet
+	like out '"verbose_call_end_reason":{"type":"3gpp","reason":33},"error":{"exit":9,"domain":"qmi","number":14,'
 	modem_stop
 	same "markers left" "" "$(ls "$work/run" 2>/dev/null)"
 }
@@ -269,12 +314,12 @@ eleven()
 	refused 11 'get-emergency-mode: .*NoDeviceSupport (9)' \
 		--get-emergency-mode
 	run 11 -j --get-emergency-mode
-	like out '^{"error":{"exit":11,"status":9,"name":"NoDeviceSupport","text":"'
+	like out '^{"command":"get-emergency-mode","error":{"exit":11,"domain":"mbim","number":9,"name":"NoDeviceSupport","text":"'
 	modem_stop
 	modem_start qmierror=0x25:71 qmierror=0x22:94
 	refused 11 'InvalidQmiCommand (71)' --dms-get-ids
 	run 11 -j --dms-get-ids
-	like out '"status":71,"name":"InvalidQmiCommand"'
+	like out '"domain":"qmi","number":71,"name":"InvalidQmiCommand"'
 	refused 11 'NotSupported (94)' --dms-get-model
 	modem_stop
 }
@@ -343,8 +388,8 @@ several()
 		--get-signal-state
 	like err '2 .*not run'
 	same "what is on stdout" 2 "$(grep -c '^{' "$work/out")"
-	like out '^{"hw_radio_state":"on","sw_radio_state":"on"}$'
-	like out '^{"error":{"exit":11,'
+	like out '^{"command":"get-radio-state","hw_radio_state":"on","sw_radio_state":"on"}$'
+	like out '^{"command":"get-emergency-mode","error":{"exit":11,'
 	modem_stop requests=2
 	modem_start
 	run 2 --get-radio-state --set-radio-state perhaps

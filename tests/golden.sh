@@ -50,7 +50,7 @@ thread()
 	modem_start
 	run 0 -j --dms-swi-get-usb-composition
 	exchanged V1 V2 V3 V4 V5 V6 V7 V8 V9 V10
-	same "V6 in words" '{"current":19,"supported":[6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22]}' \
+	same "V6 in words" '{"command":"dms-swi-get-usb-composition","current":19,"supported":[6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22]}' \
 		"$(cat "$work/out")"
 	modem_stop
 	# with the other client, only it is another
@@ -231,16 +231,17 @@ layouts()
 
 # ---- replies ----
 
-# What the modem puts into a reply, and what is to be said: HEX JSON command
-# and the modem's options
-tells()
+# What the modem puts into a reply, and what JSON has behind the command's name:
+# HEX FIELDS command and the modem's options
+decodes()
 {
 	hex=$1 json=$2 command=$3
 	shift 3
 	options="$*$hex"
 	modem_start $options
 	run 0 -j $command
-	same "$command" "$json" "$(cat "$work/out")"
+	same "$command" "$json" "$(sed 's/^{"command":"[a-z-]*",/{/' \
+		"$work/out")"
 	modem_stop opened='*'
 }
 
@@ -249,35 +250,35 @@ replies()
 	u=ffffffff
 	# offsets in any order, a string that is not aligned, one that ends
 	# early, one of size 0 with a wild offset
-	tells "$(tight 2b000000 0a000000 01000000 20000000 0a000000 \
+	decodes "$(tight 2b000000 0a000000 01000000 20000000 0a000000 \
 		01000000 10000000 63000000 \
 		41004200000043004400 00 30003000310030003100)" \
 		'{"provider_id":"00101","provider_state":["home"],"provider_name":"AB","cellular_class":["gsm"],"rssi":-81,"error_rate":null}' \
 		--get-home-provider hexreply=6:
-	tells "$(tight $u 00000000 03000000 00000000 00000000 \
+	decodes "$(tight $u 00000000 03000000 00000000 00000000 \
 		02000000 1f000000 07000000)" \
 		'{"provider_id":"","provider_state":["home","forbidden"],"provider_name":"","cellular_class":["cdma"],"rssi":-51,"error_rate":7}' \
 		--get-home-provider hexreply=6:
 	# words that nobody knows, bits that nobody knows; a longer reply
-	tells "$(tight 07000000 09000000 $u)" \
+	decodes "$(tight 07000000 09000000 $u)" \
 		'{"hw_radio_state":7,"sw_radio_state":9}' \
 		--get-radio-state hexreply=3:
 	# 64 bits, all of them
-	tells "$(tight 00000000 02000000 00000000 ffffffffffffffff \
+	decodes "$(tight 00000000 02000000 00000000 ffffffffffffffff \
 		0000000000000080)" \
-		'{"nw_error":"none","packet_service_state":"attached","highest_available_data_class":[],"uplink_speed":18446744073709551615,"downlink_speed":9223372036854775808}' \
+		'{"nw_error":"none","packet_service_state":"attached","highest_available_data_class":[],"uplink_speed":18446744073709551615,"downlink_speed":9223372036854775808,"current_data_class":null,"frequency_range":null,"data_subclass":null,"tai":null}' \
 		--get-packet-service hexreply=10:
 	# three telephone numbers, one of them empty
-	tells "$(tight 01000000 00000000 00000000 00000000 00000000 \
+	decodes "$(tight 01000000 00000000 00000000 00000000 00000000 \
 		01000000 03000000 34000000 04000000 00000000 00000000 \
 		38000000 06000000 3100 3200 3300 3400 3500 0000)" \
-		'{"ready_state":"initialized","subscriber_id":"","sim_icc_id":"","ready_info":["protect-unique-id"],"telephone_numbers":["12","","345"]}' \
+		'{"ready_state":"initialized","subscriber_id":"","sim_icc_id":"","ready_info":["protect-unique-id"],"telephone_numbers":["12","","345"],"flags":null}' \
 		--get-subscriber-ready-status hexreply=2:
 	# flags say which offsets count, whatever they hold
-	tells "$(tight 01000000 05000000 00000000 02000000 3c000000 09000000 \
+	decodes "$(tight 01000000 05000000 00000000 02000000 3c000000 09000000 \
 		$u $u $u 01000000 4c000000 $u $u $u $u \
 		18000000 0a000102 10000000 0a010102 08080404)" \
-		'{"session_id":1,"ipv4_available":["address","dns"],"ipv6_available":[],"ipv4_address":["10.0.1.2/24","10.1.1.2/16"],"ipv4_dns":["8.8.4.4"]}' \
+		'{"session_id":1,"ipv4_available":["address","dns"],"ipv6_available":[],"ipv4_address":["10.0.1.2/24","10.1.1.2/16"],"ipv6_address":[],"ipv4_gateway":null,"ipv6_gateway":null,"ipv4_dns":["8.8.4.4"],"ipv6_dns":[],"ipv4_mtu":null,"ipv6_mtu":null}' \
 		'--no-open --get-ip-configuration --session-id 1' \
 		session=1 hexreply=15:
 }
@@ -297,7 +298,9 @@ ipv6()
 	like out '"ipv6_gateway":"fe80::1:2:3:4"'
 	like out '"ipv6_dns":\["2001:db8:1::53","2001:db8:0:1:1:1:1:1"\]'
 	like out '"ipv6_mtu":1500'
-	unlike out ipv4_mtu
+	like out '"ipv4_address":\[\],'
+	like out '"ipv4_gateway":null,'
+	like out '"ipv4_mtu":null,'
 	modem_stop opened=1
 }
 

@@ -262,7 +262,7 @@ pins()
 	# from a file, and nowhere else afterwards
 	echo 1234 >"$work/pin"
 	modem_start pin=1234
-	run 0 --up $apn --pin "@$work/pin"
+	run 0 --up $apn --pin-file "$work/pin"
 	check "nothing of the PIN is stored" sh -c \
 		"! grep -r 1234 '$work/run'"
 	modem_stop opened=1 sessions=0 pin_attempts=1
@@ -934,7 +934,7 @@ verifies()
 	whole wwan0
 	run 0 -j --verify-connection
 	check "strict JSON" "$JSON" <"$work/out"
-	like out '"interface":"wwan0","rx_packets":[0-9]*,"tx_packets":[0-9]*'
+	like out '"interface":"wwan0","vlan_id":null,"rx_packets":[0-9]*,"tx_packets":[0-9]*'
 	run 0 -s --verify-connection
 	like out "^mbim_interface='wwan0'\$"
 	same "sets" "0a 0c" "$(sets)"
@@ -1194,7 +1194,8 @@ quotes_names()
 	run 3 -o ip --up $apn --session-id 3
 	same "the script" 'exit 3' "$(cat "$work/out")"
 	like err 'usable'
-	modem_stop opened=1 sessions=3
+	same "disconnects: nothing is undone" 0 $(($(sets_of 0c) / 2))
+	modem_stop opened='*' sessions='*'
 	usb_modem 1199 9079 'w $(id)'
 	modem_at
 	run 0 -o ip --up $apn
@@ -1502,15 +1503,15 @@ no_pins()
 	modem_start pin=1234
 	for pin in '' 123 abcd 123456789 12a4 ' 1234'; do
 		run 2 --up $apn --pin "$pin"
-		like err 'pin: not digits, or too few or many'
+		like err '^mbimctl: up: --pin: not 4 to 8 digits'
 	done
 	printf '1234\r\n' >"$work/pin"
-	run 2 --up $apn --pin "@$work/pin"
+	run 2 --up $apn --pin-file "$work/pin"
 	run 2 --up $apn --pin -s
 	like out "^mbim_exit='2'\$"
 	modem_check opens=0 pin_attempts=0
 	printf '1234\n' >"$work/pin"
-	run 0 --up $apn --pin "@$work/pin"
+	run 0 --up $apn --pin-file "$work/pin"
 	modem_stop opened=1 sessions=0 pin_attempts=1
 	# cron repeats: it must know how many attempts are left
 	modem_start pin=1234 noattempts=1
@@ -1542,6 +1543,74 @@ wants_yes()
 	run 0 --dms-set-operating-mode online
 	run 0 --dms-swi-set-usb-composition 8 --yes
 	modem_stop pin_attempts=1
+}
+
+# What a job prints has the same variables, whatever came of it, and the same
+# keys, if all went well.
+variables() { sed -n "s/='.*//p" "$work/out" | grep -v '_error$' | xargs; }
+keys() { grep -o '"[a-z0-9_]*":' "$work/out" | xargs; }
+
+job_outputs() # JOB...: one that goes well
+{
+	run 0 -s "$@"
+	good=$(variables)
+	run 0 -j "$@"
+	check "strict JSON" "$JSON" <"$work/out"
+	good_keys=$(keys)
+}
+
+same_outputs() # CODE JOB...
+{
+	wanted_exit=$1
+	shift
+	run "$wanted_exit" -s "$@"
+	same "variables" "$good" "$(variables)"
+	like out "^mbim_exit='$wanted_exit'\$"
+	run "$wanted_exit" -j "$@"
+	check "strict JSON" "$JSON" <"$work/out"
+	like out "^{\"command\":\"[a-z-]*\",\"error\":{\"exit\":$wanted_exit,"
+}
+
+outputs()
+{
+	modem_start iptype=4
+	job_outputs --up $apn
+	like out '^{"command":"up","interface":null,"vlan_id":null,"session_id'
+	modem_stop opened=1 sessions=0
+	for options in fcc=1 sim=absent deny=11 nwerror=33; do
+		modem_start $options
+		case $options in
+		fcc*)	same_outputs 10 --up $apn ;;
+		sim*)	same_outputs 8 --up $apn ;;
+		*)	same_outputs 9 --up $apn ;;
+		esac
+		modem_stop
+	done
+	modem_start silent=cid12
+	same_outputs 4 -t $second --up $apn
+	modem_stop opened='*' sessions='*' overlapped='*'
+	modem_start
+	job_outputs --ensure-connected $apn
+	same "those of up" "$(run 0 -j --up $apn; keys | cut -d ' ' -f 2-)" \
+		"$(echo "$good_keys" | cut -d ' ' -f 2-)"
+	modem_stop opened=1 sessions=0
+	modem_start sim=absent
+	same_outputs 8 --ensure-connected $apn
+	modem_stop
+	modem_start
+	run 12 -s --verify-connection
+	for variable in interface vlan_id rx_packets tx_packets session_id \
+	    ipv4_address ipv6_mtu; do
+		like out "^mbim_$variable=''\$"
+	done
+	run 0 -s --prefix a --up $apn --prefix b --down
+	like out "^a_ipv4_address='10.0.0.2/30'\$"
+	like out "^b_sessions='0'\$"
+	like out "^b_exit='0'\$"
+	run 2 -s --up $apn --ensure-connected $apn
+	lines err 1
+	like err '--prefix'
+	modem_stop
 }
 
 # ---- runs that meet, runs that are killed ----
@@ -1684,6 +1753,6 @@ together comes_up stops_at_radio stops_at_sim pins stops_at_network \
 	silent_2 silent_3 silent_4 rough slow_modem slow_quiet_modem healthy \
 	repaired replugged fell_silent downs downs_late waits waits_later \
 	waits_without waits_for_others kernel prints_ip quotes_names \
-	unlocks unlocks_by_id wants_yes meet killed_1 killed_2 killed_3 \
+	unlocks unlocks_by_id wants_yes outputs meet killed_1 killed_2 killed_3 \
 	killed_4 terminated_1 terminated_2 killed_unlock
 finish

@@ -3,6 +3,10 @@
  * A strict judge of JSON (RFC 8259), for tests: every line of stdin must be
  * one object, in valid UTF-8, without names that come twice in an object.
  * Exit 0 when all are, 1 with the place of the first fault on stderr.
+ *
+ *	json		judge
+ *	json -k		and print the names of each line's object: those of
+ *			objects in it as outer.inner, of lists only their own
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +15,9 @@
 enum { LONGEST = 1 << 20, DEPTH = 64 };
 
 static char text[LONGEST], *at;
-static int line;
+static int line, wants_names, in_list;
+static char path[4096];
+static size_t path_len;
 
 static _Noreturn void fault(const char *what)
 {
@@ -129,10 +135,23 @@ static void space(void)
 
 static void value(int depth);
 
+/* A name with its quotes, behind those of the objects around it. */
+static void enter(const char *name, size_t len)
+{
+	if (path_len + len >= sizeof(path))
+		fault("names too long");
+	if (path_len)
+		path[path_len++] = '.';
+	memcpy(path + path_len, name + 1, len - 2);
+	path_len += len - 2;
+	if (wants_names && !in_list)
+		printf("%.*s\n", (int)path_len, path);
+}
+
 static void members(int depth)
 {
 	struct { char *s; size_t len; } names[512];
-	size_t n = 0, i;
+	size_t n = 0, i, outer = path_len;
 
 	at++;
 	space();
@@ -155,7 +174,9 @@ static void members(int depth)
 		space();
 		if (*at++ != ':')
 			fault("a colon is wanted");
+		enter(names[n - 1].s, names[n - 1].len);
 		value(depth);
+		path_len = outer;
 		if (*at != ',')
 			break;
 		at++;
@@ -193,7 +214,9 @@ static void value(int depth)
 	if (*at == '{') {
 		members(depth + 1);
 	} else if (*at == '[') {
+		in_list++;
 		elements(depth + 1);
+		in_list--;
 	} else if (*at == '"') {
 		string();
 	} else {
@@ -208,9 +231,11 @@ static void value(int depth)
 	space();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	size_t len;
+
+	wants_names = argc == 2 && !strcmp(argv[1], "-k");
 
 	while (fgets(text, sizeof(text), stdin)) {
 		line++;

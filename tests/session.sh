@@ -68,6 +68,20 @@ opening()
 		"$(sed -n 's/^> \(..\)000000.*/\1/p' "$log" | tr '\n' ' ' |
 		sed 's/ $//')"
 
+	# a CLOSE that is not answered is nothing, if OPEN is then
+	modem_start openfail=1:2 silent=2
+	run 0 -j -t $((10 * SLOWNESS)) --get-device-caps
+	lines err 0
+	lines out 1
+	unlike out '"error"'
+	modem_stop opens=2 closes=2 overlapped='*'
+
+	# busy to the end is no silence
+	modem_start busy=1000
+	run 1 -t 1 --get-device-caps
+	like err 'Busy (1)'
+	modem_stop requests=0
+
 	modem_start openfail=9:2
 	run 1 --get-device-caps
 	like err 'Failure (2)'
@@ -99,6 +113,8 @@ opening()
 
 # ---- answers ----
 
+keys() { grep -o '"[a-z_]*":' "$work/out" | xargs; }
+
 answers()
 {
 	for options in 'ind=3' 'dup=open dup=cmd' 'reorder=1' 'zero=cmd' \
@@ -111,7 +127,7 @@ answers()
 		run 0 -t $((10 * SLOWNESS)) --get-device-caps
 		like out "$caps"
 		run 0 -t $((10 * SLOWNESS)) --get-signal-state
-		like out '^rssi: *-71$'
+		like out '^rssi: *-71 dBm'
 		modem_stop overlapped='*'
 	done
 	for options in 'ind=3' 'dup=qmi dup=alloc' 'reorder=1' 'stale=1' \
@@ -156,10 +172,16 @@ answers()
 	lines out 0
 	modem_stop
 
-	# success, with nothing in it
+	# success, with nothing in it: the keys are there all the same
+	modem_start
+	run 0 -j --get-device-caps
+	all=$(keys)
+	modem_stop
 	modem_start nobuffer=cmd
 	run 0 -j --get-device-caps
-	same "a reply without fields" '{}' "$(cat "$work/out")"
+	same "keys of a reply without fields" "$all" "$(keys)"
+	like out '"device_type":null,"cellular_class":null,'
+	unlike out ':[^n"]'
 	modem_stop
 }
 
@@ -197,7 +219,7 @@ fragments()
 		--packet-mask "$filter" --packet-filter "$filter" \
 		--packet-mask "$filter" --packet-filter 45 --packet-mask ff
 	same "filters as the modem has them" "\
-{\"session_id\":0,\"packet_filters\":[\
+{\"command\":\"set-ip-packet-filters\",\"session_id\":0,\"packet_filters\":[\
 {\"packet_filter\":\"$filter\",\"packet_mask\":\"$filter\"},\
 {\"packet_filter\":\"$filter\",\"packet_mask\":\"$filter\"},\
 {\"packet_filter\":\"45\",\"packet_mask\":\"ff\"}]}" "$(cat "$work/out")"
@@ -230,7 +252,7 @@ behind()
 			then=$(clock)
 			run 0 -t $((10 * SLOWNESS)) --get-signal-state
 			within 1000	# the answer to CLOSE comes out too
-			like out '^rssi: *-71$'
+			like out '^rssi: *-71 dBm'
 			same "stderr, $n behind" '' "$(cat "$work/err")"
 		done
 		modem_stop overlapped='*'
@@ -254,7 +276,7 @@ behind()
 	kill -9 $killed
 	wait $killed 2>/dev/null
 	run 0 -t $((10 * SLOWNESS)) --get-signal-state
-	like out '^rssi: *-71$'
+	like out '^rssi: *-71 dBm'
 	modem_stop overlapped='*'
 }
 
@@ -271,7 +293,7 @@ connected()
 		modem_check opened=1 sessions=0 opens=1 closes=0
 		for i in 1 2 3 4 5 6 7 8 9 10; do
 			run 0 --get-signal-state
-			like out '^rssi: *-71$'
+			like out '^rssi: *-71 dBm'
 		done
 		run 0 --dms-get-ids
 		run 0 --get-ip-configuration
@@ -395,9 +417,20 @@ by_hand()
 
 	# --close ends the session and the function
 	modem_start
-	run 0 $connect --close
+	run 0 $connect
+	run 0 --close
 	modem_stop sessions= closes=1
 	same "markers left" "" "$(ls "$work/run" 2>/dev/null)"
+	# what is to stay is not closed at once: that was not meant
+	modem_start
+	for keeps in '--connect --apn internet' '--up --apn internet' \
+	    '--ensure-connected --apn internet' '--wds-start-network'; do
+		run 2 --close $keeps
+		run 2 $keeps --close
+		lines err 1
+		like err '--close'
+	done
+	modem_stop opens=0 closes=0
 	modem_start
 	run 0 $connect
 	run 0 --get-signal-state --close
@@ -598,7 +631,7 @@ crowd()
 	same "complete replies" "13 14 13" "$(cat "$work"/crowd.* |
 		grep -c '^imei: *013937001234564$') $(cat "$work"/crowd.* |
 		grep -c "$caps") $(cat "$work"/crowd.* |
-		grep -c '^ *rssi: *-71$')"
+		grep -c '^ *rssi: *-71 dBm')"
 	modem_stop opens=40 closes=40 allocs=13 releases=13 requests=79 \
 		notopened=0
 

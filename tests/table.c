@@ -2,7 +2,7 @@
  *
  * What must hold for every entry of commands.def, and for the readers and
  * writers of values. It includes commands.c, and so sees its tables and static
- * functions, with out_… of its own; main.c is there for its options and texts.
+ * functions, with a printer of its own; main.c is there for its run options.
  *
  *	table			test
  *	table -s DIRECTORY [N]	write seeds for the fuzzers of tests/fuzz.c,
@@ -13,38 +13,16 @@
  * other words, numbers and lengths.
  */
 #define main	mbimctl_main
-#define put	main_put
 #include "../main.c"
 #undef main
-#undef put
-
-/* What commands.c tells. */
-enum told { VALUE_TOLD, OPEN_TOLD, CLOSE_TOLD };
-
-static void tell_value(const char *name, enum out_kind kind, const char *s,
-	size_t len);
-static void tell_open(const char *name, enum out_group group);
-static void tell_close(void);
-static void tell_number(const char *name, uint64_t n, int minus);
-static void tell_mute(int mute);
-static void tell_mask(const uint8_t *bytes, size_t len);
-
-#define out_value	tell_value
-#define out_open	tell_open
-#define out_close	tell_close
-#define out_number	tell_number
-#define out_mute	tell_mute
-#define out_mask	tell_mask
 #include "../commands.c"
-#include "../request.c"
-#include "../jobs.c"
 
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VARIATIONS = 6, ELEMENTS = 2 };
+enum { VARIATIONS = 6, ELEMENTS = 2, NAMES_MAX = 512 };
 
 /* ---- counting ---- */
 
@@ -72,88 +50,85 @@ static void end(void)
 		n_passed++;
 }
 
-/* ---- what was told ---- */
+/* ---- what was printed ---- */
 
-struct event {
-	enum told what;
-	int kind;			/* enum out_kind or out_group */
+enum printed { VALUE_PRINTED, OPEN_PRINTED, CLOSE_PRINTED };
+
+struct print {
+	enum printed what;
+	int kind;			/* enum value_kind or group */
 	const char *name;
 	char *s;
 	size_t len;
 };
 
-static struct event events[100000];
-static size_t n_events, depth, deepest;
-static int mutes;
+static struct print prints[100000];
+static size_t n_prints, depth, deepest;
 
-static struct event *add_event(enum told what, int kind, const char *name)
+static struct print *add_print(enum printed what, int kind, const char *name)
 {
-	struct event *e = &events[n_events++];
+	struct print *p = &prints[n_prints++];
 
-	if (n_events == sizeof(events) / sizeof(*events))
+	if (n_prints == COUNT_OF(prints))
 		abort();
-	*e = (struct event){ what, kind, name, NULL, 0 };
-	return e;
+	*p = (struct print){ what, kind, name, NULL, 0 };
+	return p;
 }
 
-static void tell_value(const char *name, enum out_kind kind, const char *s,
-	size_t len)
+static void note_begin(const char *command, const char *prefix)
 {
-	struct event *e;
-
-	if (kind >= OUT_ABSENT || mutes)
-		return;
-	e = add_event(VALUE_TOLD, (int)kind, name);
-	e->s = malloc(len + 1);
-	memcpy(e->s, s, len);
-	e->s[len] = '\0';
-	e->len = len;
+	(void)command;
+	(void)prefix;
 }
 
-static void tell_open(const char *name, enum out_group group)
+static void note_value(const struct value *v)
 {
-	if (mutes)
+	struct print *p;
+
+	if (v->kind >= VALUE_MISSING && printer->missing == MISSING_NONE)
 		return;
-	add_event(OPEN_TOLD, (int)group, name);
+	p = add_print(VALUE_PRINTED, (int)v->kind, v->name);
+	p->s = malloc(v->len + 1);
+	memcpy(p->s, v->s, v->len);
+	p->s[v->len] = '\0';
+	p->len = v->len;
+}
+
+static void note_open(const char *name, enum group group)
+{
+	add_print(OPEN_PRINTED, (int)group, name);
 	if (++depth > deepest)
 		deepest = depth;
 }
 
-static void tell_close(void)
+static void note_close(void)
 {
-	if (mutes)
-		return;
-	add_event(CLOSE_TOLD, 0, "");
+	add_print(CLOSE_PRINTED, 0, "");
 	depth--;
 }
 
-static void tell_number(const char *name, uint64_t n, int minus)
+static void note_end(void)
 {
-	char text[32];
-
-	snprintf(text, sizeof(text), minus ? "%lld" : "%llu", (long long)n);
-	tell_value(name, OUT_NUMBER, text, strlen(text));
 }
 
-static void tell_mute(int mute)
-{
-	mutes += mute ? 1 : -1;
-}
+/* Printers that note what is printed, by what they are told of missing ones. */
+static const struct printer noting[] = {
+	[MISSING_NONE] = { note_begin, note_value, note_open, note_close,
+		note_end, MISSING_NONE },
+	[MISSING_KEYS] = { note_begin, note_value, note_open, note_close,
+		note_end, MISSING_KEYS },
+	[MISSING_ALL] = { note_begin, note_value, note_open, note_close,
+		note_end, MISSING_ALL },
+};
 
-static void tell_mask(const uint8_t *bytes, size_t len)
+static void forget_prints(void)
 {
-	while (len--)
-		depth += 0 & *bytes++;		/* they must be readable */
-}
-
-static void forget_events(void)
-{
-	while (n_events)
-		free(events[--n_events].s);
+	while (n_prints)
+		free(prints[--n_prints].s);
 	depth = 0;
 }
 
-/* ---- what is expected to be told ---- */
+/* ---- what is expected to be printed ---- */
 
 struct expected {
 	const char *name;		/* as in the table, or NULL: any */
@@ -179,14 +154,14 @@ static void compare(void)
 	size_t i, n = 0;
 	char what[400];
 
-	for (i = 0; i < n_events; i++) {
-		struct event *e = &events[i];
+	for (i = 0; i < n_prints; i++) {
+		struct print *e = &prints[i];
 		struct expected *x = &expected[n];
 
-		if (e->what != VALUE_TOLD)
+		if (e->what != VALUE_PRINTED)
 			continue;
 		if (n++ == n_expected) {
-			want(0, "told too much", e->name);
+			want(0, "printed too much", e->name);
 			return;
 		}
 		snprintf(what, sizeof(what), "%s is not %s", e->name, x->text);
@@ -194,18 +169,17 @@ static void compare(void)
 			x->name : "", e->name);
 		want(!*x->text || !strcmp(x->text, e->s), what, e->s);
 	}
-	want(n == n_expected, "not told", n < n_expected && expected[n].name ?
+	want(n == n_expected, "not printed", n < n_expected && expected[n].name ?
 		expected[n].name : "");
 }
 
 /* ---- walking the table ---- */
 
-static const size_t n_commands = sizeof(commands) / sizeof(*commands);
-static const size_t n_tables = sizeof(tables) / sizeof(*tables);
+static const size_t n_tables = COUNT_OF(tables);
 
-static const char *table_or_none(int show)
+static const char *name_of(enum command_number c)
 {
-	return show >= SHOW_TABLES ? table_of(show) : "";
+	return names + commands[c].names;
 }
 
 static int is_uuid_table(const char *table)
@@ -215,7 +189,7 @@ static int is_uuid_table(const char *table)
 
 static int is_container(const struct item *it)
 {
-	return (kinds[it->op].has & ITEMS) != 0;	/* AGAIN is a STRUCT */
+	return (it->kind->has & ITEMS) != 0;
 }
 
 /* The nth word of a table, going round; *n becomes its number. */
@@ -254,11 +228,15 @@ static void each_item(struct cursor c, int level, void (*each)(
 	}
 }
 
-/* Is there a part of its own for this version? */
-static int has_version(const struct command *c, enum op part, int version)
+/* Call each with the options of a command. */
+static void each_option(enum command_number c,
+	void (*each)(const struct item *it))
 {
-	return version == 0 || find_part(c, part, version).op !=
-		find_part(c, part, version - 1).op;
+	struct cursor options = find_part(c, OP_REQUEST, 0);
+	struct item it;
+
+	while (next_option(&options, &it))
+		each(&it);
 }
 
 /* ---- making messages ---- */
@@ -346,12 +324,18 @@ static uint64_t make_word(const struct item *it, const char *table,
 
 static void expect_number(const struct item *it, uint64_t n, int minus)
 {
-	if (it->show == show_dec)
-		expect(it->name, minus ? "%lld" : "%llu", (long long)n);
-	else if (it->show == show_bool && n < 2)
+	char hex[24];
+	int digits = snprintf(hex, sizeof(hex), "%llx", (unsigned long long)n);
+
+	if (it->show == show_bool && n < 2)
 		expect(it->name, n ? "true" : "false");
-	else if (it->show == show_mnc)
-		expect(it->name, "%02llu", (unsigned long long)n);
+	else if (it->show == show_mnc || it->show == show_mcc)
+		expect(it->name, it->show == show_mcc ? "%03llu" : "%02llu",
+			(unsigned long long)n);
+	else if (it->show == show_hex)
+		expect(it->name, digits % 2 ? "0x0%s" : "0x%s", hex);
+	else if (it->show == show_dec || it->show == show_bool)
+		expect(it->name, minus ? "%lld" : "%llu", (long long)n);
 	else
 		expect(it->name, "");
 }
@@ -359,7 +343,7 @@ static void expect_number(const struct item *it, uint64_t n, int minus)
 static void make_value(struct maker *m, const struct item *it)
 {
 	size_t size = it->kind->size;
-	const char *table = table_or_none(it->show);
+	const char *table = table_of(it->show);
 	uint64_t limit = size < 8 ? ((uint64_t)1 << 8 * size) - 1 : ~0ull, n;
 	int minus = 0;
 
@@ -432,7 +416,7 @@ static size_t make_hex(const struct item *it, uint8_t *to, size_t len)
 
 static void make_uuid(struct maker *m, const struct item *it)
 {
-	const char *table = table_or_none(it->show), *word, *s;
+	const char *table = table_of(it->show), *word, *s;
 	uint8_t uuid[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
 	uint64_t n;
 	int i;
@@ -489,10 +473,12 @@ static size_t count_ahead(struct cursor c, uint8_t n)
 	return 0;
 }
 
-static void make_items(struct maker *m, struct cursor c, size_t base, int level);
+static void make_items(struct maker *m, struct cursor c, size_t base,
+	int level);
 
 /* A structure of its own, as the data of this one. */
-static size_t make_structure(struct cursor c, uint8_t *to, int repeat, int level)
+static size_t make_structure(struct cursor c, uint8_t *to, int repeat,
+	int level)
 {
 	struct maker *m = calloc(1, sizeof(*m));
 	size_t len;
@@ -616,7 +602,8 @@ static void make_items(struct maker *m, struct cursor c, size_t base, int level)
 	struct item it;
 	size_t tlv, n;
 
-	for (; next_item(&c, &it); skip_item(&c, &it), n_guards += level == 1 && it.name) {
+	for (; next_item(&c, &it); skip_item(&c, &it),
+	     n_guards += level == 1 && it.name) {
 		n = guards[it.guard_field % FIELDS_MAX];
 		if (it.guard == OP_IS && n != it.guard_n)
 			continue;
@@ -634,7 +621,7 @@ static void make_items(struct maker *m, struct cursor c, size_t base, int level)
 }
 
 /* A part of a command; what it means is expected. */
-static struct maker *make_part(const struct command *c, enum op part,
+static struct maker *make_part(enum command_number c, enum op part,
 	int version)
 {
 	struct maker *m = calloc(1, sizeof(*m));
@@ -649,36 +636,30 @@ static struct maker *make_part(const struct command *c, enum op part,
 
 /* ---- replies ---- */
 
-static int tell_copy(const struct command *c, enum op part, int version,
-	const uint8_t *bytes, size_t len)
+/* Decode a copy, whose bounds are watched. */
+static int decode_copy(enum command_number c, enum op part, int version,
+	const uint8_t *bytes, size_t len, int quiet, enum missing missing)
 {
-	uint8_t *copy = malloc(len + !len);	/* its bounds are watched */
+	uint8_t *copy = malloc(len + !len);
 	struct reader r = { copy, len, 0, 0 };
-	struct decoder d = { 0 };
+	struct decoder d = { .quiet = quiet };
 	int good;
 
-	forget_events();
-	memcpy(copy, bytes, len);
-	good = tell(&d, c, part, version, c->kind == KIND_QMI, r);
+	forget_prints();
+	if (len)
+		memcpy(copy, bytes, len);
+	printer = &noting[missing];
+	format = missing == MISSING_ALL ? FORMAT_SH : FORMAT_JSON;
+	good = decode(&d, c, part, version, commands[c].kind == KIND_QMI, r);
+	want(!quiet || !n_prints, "printed, although quiet", "");
 	free(copy);
 	return good;
 }
 
-/* The same without telling anything. */
-static int look_at_copy(const struct command *c, enum op part, int version,
+static int print_copy(enum command_number c, enum op part, int version,
 	const uint8_t *bytes, size_t len)
 {
-	uint8_t *copy = malloc(len + !len);
-	struct reader r = { copy, len, 0, 0 };
-	struct decoder d = { .quiet = 1 };
-	int good;
-
-	forget_events();
-	memcpy(copy, bytes, len);
-	good = tell(&d, c, part, version, c->kind == KIND_QMI, r);
-	want(!n_events && !mutes, "told, although quiet", "");
-	free(copy);
-	return good;
+	return decode_copy(c, part, version, bytes, len, 0, MISSING_NONE);
 }
 
 /* What part of a reply says must be part of what the whole says. */
@@ -688,36 +669,36 @@ static void compare_prefix(size_t len)
 	size_t i, n = 0;
 
 	snprintf(what, sizeof(what), "the first %zu bytes say", len);
-	for (i = 0; i < n_events; i++) {
-		if (events[i].what != VALUE_TOLD)
+	for (i = 0; i < n_prints; i++) {
+		if (prints[i].what != VALUE_PRINTED)
 			continue;
 		for (; n < n_expected; n++)
 			if ((!expected[n].name || !strcmp(expected[n].name,
-			     events[i].name)) && (!*expected[n].text ||
-			     !strncmp(expected[n].text, events[i].s,
-				events[i].len)))
+			     prints[i].name)) && (!*expected[n].text ||
+			     !strncmp(expected[n].text, prints[i].s,
+				prints[i].len)))
 				break;
-		want(n++ < n_expected, what, events[i].name);
+		want(n++ < n_expected, what, prints[i].name);
 	}
 }
 
-static void test_reply(const struct command *c, int version)
+static void test_reply(enum command_number c, int version)
 {
 	struct maker *m;
 	size_t len;
 
 	for (variation = 0; variation < VARIATIONS; variation++) {
-		begin("reply", head_of(c)->name, version * 10 + variation);
+		begin("reply", name_of(c), version * 10 + variation);
 		m = make_part(c, OP_REPLY, version);
-		want(tell_copy(c, OP_REPLY, version, m->bytes, m->at),
+		want(print_copy(c, OP_REPLY, version, m->bytes, m->at),
 			"is malformed", "");
 		compare();
 		want(depth == 0, "containers left open", "");
 		for (len = 0; len <= m->at; len++) {
-			int good = look_at_copy(c, OP_REPLY, version, m->bytes,
-				len);
+			int good = decode_copy(c, OP_REPLY, version, m->bytes,
+				len, 1, MISSING_NONE);
 
-			want(good == tell_copy(c, OP_REPLY, version, m->bytes,
+			want(good == print_copy(c, OP_REPLY, version, m->bytes,
 				len), "malformed, or not, when quiet", "");
 			if (good && len < m->at)
 				compare_prefix(len);
@@ -725,6 +706,184 @@ static void test_reply(const struct command *c, int version)
 		free(m);
 		end();
 	}
+}
+
+/* ---- what is missing ---- */
+
+/*
+ * The names that the prints have: in sh (MISSING_ALL) the variables, but for
+ * those of the elements of lists; in JSON the keys of the object itself.
+ */
+struct names {
+	char text[NAMES_MAX][96];
+	size_t n;
+};
+
+static void add_name(struct names *n, const char *path, const char *name,
+	const char *end)
+{
+	char text[96];
+	size_t at = n->n;
+
+	snprintf(text, sizeof(text), "%s%s%s%s", path, *path ? "_" : "", name,
+		end);
+	if (n->n == NAMES_MAX)
+		abort();
+	for (; at && strcmp(n->text[at - 1], text) > 0; at--)
+		strcpy(n->text[at], n->text[at - 1]);
+	want(!at || strcmp(n->text[at - 1], text), "two of one name", text);
+	strcpy(n->text[at], text);
+	n->n++;
+}
+
+static void collect_names(struct names *n, enum missing missing)
+{
+	char paths[LEVELS + 1][96] = { "" }, path[96];
+	int is_all = missing == MISSING_ALL, list = 0, open = 0;
+
+	n->n = 0;
+	for (size_t i = 0; i < n_prints; i++) {
+		const struct print *p = &prints[i];
+		int is_array = p->what == OPEN_PRINTED &&
+			p->kind == GROUP_ARRAY;
+		int is_list = p->what == VALUE_PRINTED &&
+			p->kind == VALUE_MISSING_LIST;
+
+		if (p->what == CLOSE_PRINTED) {
+			open--;
+			list -= list != 0;
+			continue;
+		}
+		if (!list && (is_all ? p->what == VALUE_PRINTED ||
+				p->kind != GROUP_OBJECT : !open))
+			add_name(n, paths[open], p->name, is_all &&
+				(is_array || is_list) ? "_count" : "");
+		if (p->what == VALUE_PRINTED)
+			continue;
+		snprintf(path, sizeof(path), "%s%s%s", paths[open],
+			*paths[open] ? "_" : "", p->name);
+		strcpy(paths[++open], path);
+		list += list || p->kind != GROUP_OBJECT;
+	}
+}
+
+static void compare_names(const struct names *a, const struct names *b,
+	const char *of)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "only one prints, %s", of);
+	for (size_t i = 0, j = 0; i < a->n || j < b->n; ) {
+		int order = i == a->n ? 1 : j == b->n ? -1 :
+			strcmp(a->text[i], b->text[j]);
+
+		want(!order, what, order < 0 ? a->text[i] : b->text[j]);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+/* What a reply sets that the modem left empty. */
+static void names_of_nothing(struct names *n, enum command_number c,
+	enum missing missing)
+{
+	forget_prints();
+	printer = &noting[missing];
+	format = missing == MISSING_ALL ? FORMAT_SH : FORMAT_JSON;
+	print_nothing(&(struct call){ .command = c });
+	collect_names(n, missing);
+}
+
+/* The fields of all layouts are printed, whatever came. */
+static void compare_with_layouts(const struct names *n, enum command_number c)
+{
+	for (int version = 0; version <= VERSION_MAX; version++) {
+		struct cursor fields = find_part(c, OP_REPLY, version);
+		struct item it;
+
+		for (; next_item(&fields, &it); skip_item(&fields, &it)) {
+			size_t i = 0;
+
+			if (!it.name || it.op == OP_CONST)
+				continue;
+			while (i < n->n && strcmp(n->text[i], it.name))
+				i++;
+			want(i < n->n, "no key", it.name);
+		}
+	}
+}
+
+/*
+ * A reply prints the same names, whatever the modem left out and whichever
+ * layout it has: every variable that a command can set is always set. In JSON
+ * that is so of MBIM's, for QMI's TLVs are optional.
+ */
+static void test_missing(enum command_number c, enum missing missing)
+{
+	static struct names empty, part;
+	struct maker *m;
+	char of[40];
+
+	begin("names, whatever is missing", name_of(c), (int)missing);
+	names_of_nothing(&empty, c, missing);
+	if (missing == MISSING_KEYS)
+		compare_with_layouts(&empty, c);
+	for (int version = 0; version <= VERSION_MAX; version++)
+		for (variation = 0; variation < VARIATIONS; variation++) {
+			m = make_part(c, OP_REPLY, version);
+			for (size_t len = 0; len <= m->at; len++) {
+				if (!decode_copy(c, OP_REPLY, version, m->bytes,
+						len, 1, missing))
+					continue;
+				decode_copy(c, OP_REPLY, version, m->bytes,
+					len, 0, missing);
+				collect_names(&part, missing);
+				snprintf(of, sizeof(of), "version %d, %zu of "
+					"%zu bytes", version, len, m->at);
+				compare_names(&empty, &part, of);
+			}
+			free(m);
+		}
+	end();
+}
+
+/* A job prints what it has of its own, and then the reply of a query. */
+static void test_job_names(enum command_number c)
+{
+	static const char *const own[] = { "interface", "vlan_id",
+		"rx_packets", "tx_packets" };
+	static struct names all, query;
+	size_t n = c == cmd_verify_connection ? 4 : 2;
+
+	if (c != cmd_up && c != cmd_ensure_connected &&
+	    c != cmd_verify_connection)
+		return;
+	for (int missing = MISSING_KEYS; missing <= MISSING_ALL; missing++) {
+		begin("names of a job", name_of(c), missing);
+		names_of_nothing(&all, c, (enum missing)missing);
+		names_of_nothing(&query, cmd_get_ip_configuration,
+			(enum missing)missing);
+		for (size_t i = 0; i < n; i++)
+			add_name(&query, "", own[i], "");
+		compare_names(&all, &query, "the job or its query");
+		end();
+	}
+}
+
+/* Two of a command collide; what tells, has room for all its variables. */
+static void test_collisions(enum command_number c)
+{
+	static char variables_of[8192];
+	struct call a = { .command = c }, b = { .command = c, .prefix = "x" };
+	struct text t = TEXT(variables_of);
+
+	begin("variables", name_of(c), 0);
+	text_variables(&t, &a);
+	want(t.len < sizeof(variables_of) / 2, "they hardly fit", "");
+	want(calls_collide(&a, &a) == (t.len != 0), "it does not collide with "
+		"itself", "");
+	want(!calls_collide(&a, &b), "it does with another prefix", "");
+	end();
 }
 
 /* ---- requests ---- */
@@ -742,8 +901,8 @@ static void give(const char *name, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, list);
 	va_end(list);
 	given_texts[n_given] = strdup(text);
-	given_options[n_given] = (struct option){ name, given_texts[n_given],
-		0 };
+	given_options[n_given] = (struct option){ .name = name,
+		.value = given_texts[n_given] };
 	n_given++;
 }
 
@@ -768,7 +927,7 @@ static void give_words(const char *name, const char *word, const char *more)
 
 static void give_number(const struct item *it, const char *name)
 {
-	const char *table = table_or_none(it->show), *word;
+	const char *table = table_of(it->show), *word;
 	size_t bits = 8 * it->kind->size;
 	uint64_t limit = bits < 64 ? ((uint64_t)1 << bits) - 1 : ~0ull, n = 0;
 	char text[400] = "";
@@ -816,9 +975,9 @@ static void give_text(const struct item *it, const char *name)
 
 	if (it->max && strlen(s) > it->max)
 		s = "123";
-	if (it->digits)
-		s = "123456";
-	give(name, it->flags & FLAG(OP_SECRET) && *s == '@' ? "@%s" : "%s", s);
+	if (it->max_digits)
+		s = &"12345678"[8 - it->max_digits];
+	give(name, "%s", s);
 	expect(it->name, "%s", s);
 }
 
@@ -829,7 +988,7 @@ static void give_item(const struct item *it, const char *name)
 		give_number(it, name);
 		break;
 	case ID:
-		if (variation == 3 || !*table_or_none(it->show)) {
+		if (variation == 3 || !*table_of(it->show)) {
 			give(name, "01020304-0506-0708-0900-0a0b0c0d0e0f");
 			expect(it->name, "%s", given_texts[n_given - 1]);
 		} else {
@@ -890,14 +1049,14 @@ static void give_items(struct cursor c)
 	}
 }
 
-static void test_round_trip(const struct command *c, int version)
+static void test_round_trip(enum command_number c, int version)
 {
-	struct call call = { c, given_options, 0 };
+	struct call call = { .command = c, .options = given_options };
 	struct encoder e;
 	int code;
 
 	for (variation = 0; variation < VARIATIONS; variation++) {
-		begin("round trip", head_of(c)->name, version * 10 + variation);
+		begin("round trip", name_of(c), version * 10 + variation);
 		n_expected = 0;
 		forget_options();
 		give_items(find_part(c, OP_REQUEST, version));
@@ -906,10 +1065,10 @@ static void test_round_trip(const struct command *c, int version)
 		code = encode(&e, &call, version, NULL);
 		want(code == DONE, "not encoded", failure.text);
 		if (!code) {
-			want(tell_copy(c, OP_REQUEST, version, request, e.end),
+			want(print_copy(c, OP_REQUEST, version, request, e.end),
 				"its request is malformed", "");
 			compare();
-			want(c->kind > KIND_SET || e.end % 4 == 0,
+			want(commands[c].kind > KIND_SET || e.end % 4 == 0,
 				"the length is no multiple of 4", "");
 		}
 		end();
@@ -927,36 +1086,36 @@ static void join_values(char *text)
 			"," : i > 2 ? "=" : ",", given_options[i].value);
 }
 
-static int encode_value_of(const struct command *c, struct encoder *e,
+static int encode_value_of(enum command_number c, struct encoder *e,
 	const char *value)
 {
-	struct option o = { "", value, 0 };
-	struct call call = { c, &o, 1 };
+	struct option o = { .name = "", .value = value };
+	struct call call = { .command = c, .options = &o, .n_options = 1 };
 
 	failure = (struct failure){ 0 };
 	return encode(e, &call, 0, NULL);
 }
 
-static void test_raw(const struct command *c)
+static void test_raw(enum command_number c)
 {
-	static uint8_t bytes[sizeof(request)];
-	struct call call = { c, given_options, 0 };
+	static uint8_t saved[sizeof(request)];
+	struct call call = { .command = c, .options = given_options };
 	struct encoder e, again;
 	char text[2000];
 
 	for (variation = 0; variation < VARIATIONS; variation++) {
-		begin("a value for all", head_of(c)->name, variation);
+		begin("a value for all", name_of(c), variation);
 		n_expected = 0;
 		forget_options();
 		give_items(find_part(c, OP_REQUEST, 0));
 		call.n_options = n_given;
 		failure = (struct failure){ 0 };
 		want(!encode(&e, &call, 0, NULL), "not encoded", failure.text);
-		memcpy(bytes, request, e.end);
+		memcpy(saved, request, e.end);
 		join_values(text);
 		want(!encode_value_of(c, &again, text), "its value is refused",
 			failure.text);
-		want(e.end == again.end && !memcmp(bytes, request, e.end),
+		want(e.end == again.end && !memcmp(saved, request, e.end),
 			"not the same request", text);
 		end();
 	}
@@ -1036,7 +1195,7 @@ static size_t nth_given(const struct item *it, size_t nth)
 	size_t i;
 
 	for (i = 0; i < n_given; i++)
-		if (names_item(given_options[i].name, it) && !nth--)
+		if (names_item(&given_options[i], it) && !nth--)
 			break;
 	return i;
 }
@@ -1052,10 +1211,10 @@ static void forget_option(size_t i)
 }
 
 /* Without the nth option of a member, or with no other of the TLV. */
-static void test_without(const struct command *c, const struct item *member,
+static void test_without(enum command_number c, const struct item *member,
 	size_t nth, const struct item *others)
 {
-	struct call call = { c, given_options, 0 };
+	struct call call = { .command = c, .options = given_options };
 	struct encoder e;
 	struct item other;
 	char name[64];
@@ -1081,7 +1240,7 @@ static void test_without(const struct command *c, const struct item *member,
 	call.n_options = n_given;
 	failure = (struct failure){ 0 };
 	text_dashed(&t, member->name);
-	want(encode(&e, &call, 0, NULL) == USAGE, "taken", head_of(c)->name);
+	want(encode(&e, &call, 0, NULL) == USAGE, "taken", name_of(c));
 	want(others || strstr(failure.text, ": is needed") ||
 		strstr(failure.text, ": belongs after") ||
 		strstr(failure.text, ": given twice"), "no reason",
@@ -1089,7 +1248,7 @@ static void test_without(const struct command *c, const struct item *member,
 	end();
 }
 
-static void test_members(const struct command *c)
+static void test_members(enum command_number c)
 {
 	struct cursor items = find_part(c, OP_REQUEST, 0), inner;
 	struct item it, member;
@@ -1122,7 +1281,7 @@ static void test_members(const struct command *c)
 
 /*
  * Requests that no command has yet: a TLV of a number and an array of two
- * members, one with a comma list, and a comma list; what is missing is told.
+ * members, one with a comma list, and a comma list; what is missing is named.
  */
 static void test_made_up(void)
 {
@@ -1183,14 +1342,14 @@ static void test_made_up(void)
 			memcpy(to, p + 1, o - 1);
 			to[o - 1] = '\0';
 			made[e.n_options] = (struct option){
-				letters[*p - 'a'], to, 0 };
+				.name = letters[*p - 'a'], .value = to };
 		}
 		begin("made up", cases[i].given, 0);
 		failure = (struct failure){ 0 };
 		code = encode_items(&e, c);
 		for (o = 0; !code && o < e.n_options; o++)
 			if (!made[o].used)
-				code = bad_option(made[o].name, "left over");
+				code = bad_option(&made[o], NULL, "left over");
 		want(code == (good ? DONE : USAGE), "taken or not",
 			failure.text);
 		text_bytes(&t, request, !code ? e.end : 0);
@@ -1202,15 +1361,15 @@ static void test_made_up(void)
 }
 
 /* What is needed is all that is needed. */
-static void test_needed(const struct command *c)
+static void test_needed(enum command_number c)
 {
-	struct call call = { c, given_options, 0 };
+	struct call call = { .command = c, .options = given_options };
 	struct cursor options;
 	struct encoder e;
 	struct item it;
 	size_t i;
 
-	begin("with what is needed alone", head_of(c)->name, 0);
+	begin("with what is needed alone", name_of(c), 0);
 	variation = 0;
 	n_expected = 0;
 	forget_options();
@@ -1236,11 +1395,11 @@ static void test_needed(const struct command *c)
 }
 
 /* Text and numbers beyond what an option takes; each alone is wrong. */
-static const struct command *limited;
+static enum command_number limited;
 
 static void test_limit(const struct item *it, int level)
 {
-	struct call call = { limited, given_options, 0 };
+	struct call call = { .command = limited, .options = given_options };
 	char text[300];
 	struct encoder e;
 	size_t i, bits = 8 * it->kind->size;
@@ -1276,18 +1435,338 @@ static void test_limit(const struct item *it, int level)
 	forget_options();
 }
 
+/* ---- digits, lengths, counts ---- */
+
+/* Encode what is given, with another text for the nth option. */
+static int encode_given(enum command_number c, size_t nth, const char *text)
+{
+	struct call call = { .command = c, .options = given_options,
+		.n_options = n_given };
+	const char *saved = given_options[nth].value;
+	struct encoder e;
+	int code;
+
+	given_options[nth].value = text;
+	failure = (struct failure){ 0 };
+	code = encode(&e, &call, 0, NULL);
+	given_options[nth].value = saved;
+	return code;
+}
+
+/* Give all that a command takes, with this number for its first. */
+static size_t give_all(enum command_number c, const struct item *it, int number)
+{
+	struct cursor options = find_part(c, OP_REQUEST, 0);
+	struct item first;
+	char text[16];
+	size_t i;
+
+	variation = 0;
+	n_expected = 0;
+	forget_options();
+	give_items(options);
+	snprintf(text, sizeof(text), "%d", number);
+	if (number >= 0 && next_option(&options, &first) &&
+	    (i = nth_given(&first, 0)) < n_given) {
+		free(given_texts[i]);
+		given_options[i].value = given_texts[i] = strdup(text);
+	}
+	return nth_given(it, 0);
+}
+
+static void want_digits(enum command_number c, const struct item *it, size_t i,
+	int is_meant)
+{
+	static const char digits[] = "01234567890123456789";
+	char text[32];
+	size_t min = it->min_digits, max = it->max_digits;
+
+	for (size_t n = min - (min > 0); n <= max + 1; n++) {
+		int good = n >= min && n <= max;
+
+		snprintf(text, sizeof(text), "%.*s", (int)n, digits);
+		want(encode_given(c, i, text) == (good || (!is_meant && n) ?
+			DONE : USAGE), good ? "not taken" : "taken", text);
+		text[n / 2] = 'x';
+		want(n < min || encode_given(c, i, text) == (is_meant ? USAGE :
+			DONE), "a letter is taken, or not", text);
+	}
+}
+
+/* DIGITS at both ends; DIGITS_OF only for the first numbers that it names. */
+static void test_digits(const struct item *it, int level)
+{
+	(void)level;
+	if (!it->help || !it->max_digits)
+		return;
+	begin("digits", it->name, (int)limited);
+	want(it->min_digits <= it->max_digits, "from more to less", "");
+	want(it->kind->what == TEXT8 || it->kind->what == TEXT16,
+		"digits that are no text", "");
+	want(!it->max || it->max > it->max_digits, "MAX is less", "");
+	if (it->digits_mask == 0xffff)
+		want_digits(limited, it, give_all(limited, it, -1), 1);
+	for (int n = 0; n < 16 && it->digits_mask != 0xffff; n++)
+		want_digits(limited, it, give_all(limited, it, n),
+			it->digits_mask >> n & 1);
+	end();
+	forget_options();
+}
+
+/* A text of the option g, or so many of it, with made-up ops. */
+static int encode_made_up(const unsigned char *made_ops, const char *value,
+	size_t n, struct encoder *e)
+{
+	static const char made_names[] = "s\0f\0h\0" "g\0h\0";
+	static struct option made[400];
+	int is_structs = made_ops[2] == OP_ARRAY8;
+	struct cursor c = { .op = made_ops, .name = made_names + 6 *
+		!is_structs };
+
+	*e = (struct encoder){ .items = c, .options = made, .n_options = n };
+	for (size_t i = 0; i < n; i++)
+		made[i] = (struct option){ .name = is_structs ? "f" : "g",
+			.value = value };
+	failure = (struct failure){ 0 };
+	return encode_items(e, c);
+}
+
+static char *repeat(const char *s, size_t n)
+{
+	char *text = malloc(strlen(s) * n + 1), *p = text;
+
+	*p = '\0';
+	while (n--)
+		p = stpcpy(p, s);
+	return text;
+}
+
+/* What does not fit behind a length or count of 8 bits, and what just does. */
+static void test_lengths(void)
+{
+	static const struct {
+		unsigned char ops[12];
+		const char *what, *unit;
+		int is_many;		/* options, not one option's text */
+		size_t more;		/* of the text, than there is once */
+	} cases[] = {
+		{ { OP_TLV, 1, OP_STR8 | OP_HELPED, OP_END }, "a text", "x",
+			0, 0 },
+		{ { OP_TLV, 1, OP_BYTES8 | OP_HELPED, OP_END }, "bytes", "00",
+			0, 0 },
+		{ { OP_TLV, 1, OP_ARRAY8 | OP_HELPED, OP_U8, show_dec, OP_END,
+			OP_END }, "a comma list", ",1", 0, 1 },
+		{ { OP_TLV, 1, OP_ARRAY8, OP_U8 | OP_HELPED, show_dec, OP_END,
+			OP_END }, "structures", "1", 1, 0 },
+	};
+	static const size_t numbers[] = { 1, 255, 256, 300 };
+	struct encoder e;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		for (size_t j = 0; j < COUNT_OF(numbers); j++) {
+			size_t n = numbers[j];
+			char *text = repeat(cases[i].unit, cases[i].is_many ?
+				1 : n);
+			int code;
+
+			begin("behind 8 bits", cases[i].what, (int)n);
+			code = encode_made_up(cases[i].ops, text +
+				cases[i].more, cases[i].is_many ? n : 1, &e);
+			want(code == (n > 255 ? USAGE : DONE), "taken or not",
+				failure.text);
+want(code || (request[3] == n && e.end == n + 4),
+				"another length", "");
+			want(!code || *failure.text, "no reason", "");
+			free(text);
+			end();
+		}
+}
+
+/* What a raw command takes at most. */
+static void test_raw_lengths(void)
+{
+	static const struct {
+		const char *command, *head, *unit;
+		size_t n;
+		int good;
+	} cases[] = {
+		{ "raw_qmi", "DMS,37", ",1=00", 300, 1 },
+		{ "raw_qmi", "DMS,37", ",1=00", 511, 1 },
+		{ "raw_qmi", "DMS,37", ",1=00", 512, 0 },
+		{ "raw_qmi", "DMS,37,1=", "00", 300, 1 },
+		{ "raw_qmi", "DMS,37,1=", "00", 65000, 1 },
+		{ "raw_qmi", "DMS,37,1=", "00", 65536, 0 },
+		{ "raw_qmi", "DMS,37,1=", "00", 70000, 0 },
+		{ "raw_mbim", "SMS,1,set,", "00", 300, 1 },
+		{ "raw_mbim", "SMS,1,set,", "00", 65000, 1 },
+		{ "raw_mbim", "SMS,1,set,", "00", 65536, 0 },
+		{ "raw_mbim", "SMS,1,set,", "00", 200000, 0 },
+	};
+	struct encoder e;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *more = repeat(cases[i].unit, cases[i].n);
+		char *text = malloc(strlen(more) + 40);
+
+		stpcpy(stpcpy(text, cases[i].head), more);
+		begin(cases[i].command, cases[i].head, (int)cases[i].n);
+		want(encode_value_of(command_find(cases[i].command), &e, text)
+			== (cases[i].good ? DONE : USAGE), "taken or not",
+			failure.text);
+		want(cases[i].good || *failure.text, "no reason", "");
+		free(more);
+		free(text);
+		end();
+	}
+}
+
+/* ---- jobs ---- */
+
+/* The words of the table of a query's field, as bits; 0 if there is no field */
+static uint32_t words_of_field(enum command_number c, size_t field)
+{
+	struct cursor fields = find_part(c, OP_REPLY, 0);
+	uint32_t bits = 0;
+	uint64_t n;
+	struct item it;
+	const char *table;
+
+	while (next_field(&fields, &it))
+		if (!field--) {
+			table = table_of(it.show);
+			while (*table != '|' && *table != '*' &&
+			       next_word(&table, &n))
+				bits |= n < 32 ? BIT(n) : 0;
+			break;
+		}
+	return bits;
+}
+
+static void test_goals(void)
+{
+	const char *table = table_of(show_goal), *word;
+	uint64_t n;
+
+	for (size_t i = 0; i < COUNT_OF(goals); i++) {
+		const struct goal *g = &goals[i];
+		uint32_t words;
+
+		word = next_word(&table, &n);
+		begin("goal", word ? word : "", (int)i);
+		want(word && n == i, "its number is not its place", "");
+		want(g->query < COMMANDS && commands[g->query].kind ==
+			KIND_QUERY, "it asks no query", "");
+		want(find_part(g->query, OP_REPLY, 0).op != ops, "no reply",
+			name_of(g->query));
+		words = words_of_field(g->query, g->field);
+		want(words != 0, "the query has no such words",
+			name_of(g->query));
+		want(g->reached && !((g->reached | g->pending | g->final) &
+			~words), "words that there are not", "");
+		want(!(g->reached & g->pending) && !(g->reached & g->final) &&
+			!(g->pending & g->final), "a word twice", "");
+		want(g->exit > DONE && g->exit <= NO_OUTPUT, "exit code", "");
+		end();
+	}
+	want(!next_word(&table, &n), "more words than goals", "");
+}
+
+/* A command with a value of its own, or none, and all it needs. */
+static void want_action(enum command_number c, const char *value)
+{
+	struct option o = { .name = "", .value = value };
+	struct call call = { .command = c, .options = &o,
+		.n_options = value != NULL };
+
+	want(!value || command_option(c, "") == OPTION_VALUE, "no VALUE",
+		name_of(c));
+	failure = (struct failure){ 0 };
+	want(call_check(&call) == DONE, "it cannot be sent", failure.text);
+}
+
+static enum command_number staged;	/* the job whose options are looked at */
+
+static void want_taker(const struct item *it)
+{
+	for (size_t i = 0; i < n_stages; i++)
+		if (stages[i].job == staged && command_option(stages[i].action,
+				it->name) != OPTION_NONE)
+			return;
+	want(!strcmp(it->name, "allow"), "an option that no stage takes",
+		it->name);
+}
+
+static void test_stages(void)
+{
+	for (size_t i = 0; i < n_stages; i++) {
+		const struct stage *s = &stages[i];
+
+		begin("stage", s->name, (int)i);
+		want(s->job < COMMANDS && commands[s->job].kind == KIND_JOB,
+			"of no job", "");
+		want(s->goal < COUNT_OF(goals), "no goal", "");
+		want(*s->name, "no name", "");
+		want(s->action < COMMANDS && commands[s->action].kind ==
+			KIND_SET, "its action is no command that sets", "");
+		if (s->action != cmd_enter_pin)	/* the user's */
+			want_action(s->action, s->value);
+		staged = s->job;
+		each_option(s->job, want_taker);
+		for (size_t j = 0; j < i; j++)
+			want(stages[j].job != s->job || (stages[j].goal !=
+				s->goal && strcmp(stages[j].name, s->name)),
+				"a stage twice", "");
+		end();
+	}
+}
+
+static void test_methods(void)
+{
+	for (size_t i = 0; i < n_methods; i++) {
+		const struct method *m = &methods[i];
+		const char *word = word_of(table_of(show_fcc_method),
+			m->number);
+
+		begin("method", word ? word : "", (int)i);
+		want(m->number && word, "it has no name", "");
+		if (m->command != cmd_none)
+			want_action(m->command, m->value);
+		want(m->command != cmd_none || !m->value, "a value of nothing",
+			"");
+		for (const char *id = m->ids; ; id += 10) {
+			want(strlen(id) >= 9 && strspn(id, "0123456789abcdef")
+				== 4 && id[4] == ':' && strspn(id + 5,
+				"0123456789abcdef") == 4, "no VID:PID", id);
+			for (size_t j = 0; j < i; j++) {
+				char one[16];
+
+				snprintf(one, sizeof(one), "%.9s", id);
+				want(!strstr(methods[j].ids, one),
+					"a modem twice", one);
+			}
+			if (strlen(id) < 10 || id[9] != ' ')
+				break;
+		}
+		for (size_t j = 0; j < i; j++)
+			want(methods[j].number != m->number, "a number twice",
+				"");
+		end();
+	}
+}
+
 /* ---- names ---- */
 
 static struct name {
 	const char *name, *also, *help;
-	int required, value;
+	unsigned required, value, secret;
 } seen[256];
 static size_t n_seen;
 
-static void note_option(const struct option_help *h)
+static void note_option(const struct item *it)
 {
-	seen[n_seen++] = (struct name){ h->name, h->also, h->help,
-		h->is_required, h->is_value };
+	seen[n_seen++] = (struct name){ it->name, it->also, it->help,
+		it->flags & FLAG(OP_REQUIRED), !!(it->flags & FLAG(OP_VALUE)),
+		it->flags & FLAG(OP_SECRET) };
 }
 
 static int is_run_option(const char *name)
@@ -1314,18 +1793,35 @@ static int is_help(const char *s)
 {
 	size_t len = s ? strlen(s) : 0;
 
+	if (s && !len)			/* the name says it all */
+		return 1;
 	return len && len <= 60 && *s != ' ' && !strpbrk(s, "\n\t'\\") &&
 		(s[len - 1] != '.' || !strcmp(s + len - 3, "..."));
 }
 
-static void test_options(const struct command *c)
+/* Names that the program may want for itself one day. */
+static int is_reserved(const char *name)
+{
+	static const char *const words[] = { "field", "batch", "record",
+		"count", "personal", "net", "mtu", "proxy", "prefix", "yes",
+		"iccid", "status", "slots", "cells", "bands", "to", "flash",
+		"report", "peek" };
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (!strcmp(name, words[i]))
+			return 1;
+	return 0;
+}
+
+static void test_options(enum command_number c)
 {
 	size_t i, j;
-	int values = 0;
+	unsigned values = 0;
+	char file[80];
 
-	begin("options", head_of(c)->name, 0);
+	begin("options", name_of(c), 0);
 	n_seen = 0;
-	command_options(c, note_option);
+	each_option(c, note_option);
 	for (i = 0; i < n_seen; i++) {
 		const char *both[] = { seen[i].name, seen[i].also };
 
@@ -1334,9 +1830,20 @@ static void test_options(const struct command *c)
 		for (j = 0; j < 2 && both[j]; j++) {
 			want(is_name(both[j]), "no name", both[j]);
 			want(!is_run_option(both[j]), "a run option", both[j]);
-			want(!command_find(both[j]), "a command", both[j]);
-			want(command_has_option(c, both[j]), "not found",
+			want(!is_reserved(both[j]), "reserved", both[j]);
+			want(command_find(both[j]) == cmd_none, "a command",
 				both[j]);
+			want(find_file_command(both[j]) == cmd_none,
+				"a command's file", both[j]);
+			want(command_option(c, both[j]) == (head_of(c)->kind >=
+				KIND_RAW_MBIM ? OPTION_NONE : OPTION_VALUE),
+				"found, or not", both[j]);
+			snprintf(file, sizeof(file), "%s-file", both[j]);
+			want(command_option(c, file) == (seen[i].secret ?
+				OPTION_FILE : OPTION_NONE), "-file or not",
+				file);
+			want(command_find(file) == cmd_none, "a command",
+				file);
 		}
 		for (j = 0; j < i; j++) {
 			want(strcmp(seen[i].name, seen[j].name) &&
@@ -1349,26 +1856,25 @@ static void test_options(const struct command *c)
 		}
 	}
 	want(values <= 1, "several VALUEs", "");
-	want(values == command_has_option(c, ""), "VALUE", "");
+	want(values == (command_option(c, "") != OPTION_NONE), "VALUE", "");
 	end();
 }
 
 static void test_command_names(void)
 {
-	size_t i, j;
+	enum command_number i, j;
 
-	for (i = 0; i < n_commands; i++) {
-		const char *name = head_of(&commands[i])->name;
+	for (i = 0; i < COMMANDS; i++) {
+		const char *name = name_of(i);
 
 		begin("command", name, 0);
 		want(is_name(name), "no name", name);
-		want(is_help(head_of(&commands[i])->help), "no help, or odd",
-			head_of(&commands[i])->help);
-		want(command_find(name) == &commands[i], "not found", name);
+		want(*head_of(i)->help && is_help(head_of(i)->help), "no help, or odd",
+			head_of(i)->help);
+		want(command_find(name) == i, "not found", name);
 		want(!is_run_option(name), "a run option", name);
 		for (j = 0; j < i; j++)
-			want(strcmp(name, head_of(&commands[j])->name), "twice",
-				name);
+			want(strcmp(name, name_of(j)), "twice", name);
 		end();
 	}
 }
@@ -1385,14 +1891,18 @@ static void note_variable(const char *path, const char *name, const char *end)
 		abort();
 	snprintf(variables[n_variables], sizeof(variables[0]), "%s%s%s%s",
 		path, *path && *name ? "_" : "", name, end);
-	want(strcmp(variables[n_variables], "exit") != 0 &&
-		strcmp(variables[n_variables], "error") != 0 &&
-		strcmp(variables[n_variables], "unknown") != 0,
-		"a name that is taken", name);
 	for (i = 0; i < n_variables; i++)
 		want(strcmp(variables[i], variables[n_variables]),
 			"two variables", variables[i]);
 	n_variables++;
+}
+
+/* What is printed beside the fields, or may be. */
+static int is_taken(const char *name)
+{
+	return !strcmp(name, "error") || !strcmp(name, "command") ||
+		!strcmp(name, "exit") || !strcmp(name, "count") ||
+		!strcmp(name, "unknown");
 }
 
 static void note_variables(struct cursor c, const char *path)
@@ -1408,6 +1918,7 @@ static void note_variables(struct cursor c, const char *path)
 		if (it.op == OP_CONST || it.op == OP_COUNT || it.op == OP_ZERO)
 			continue;
 		want(!*name || is_name(name), "no name", name);
+		want(!is_taken(name), "a name that is taken", name);
 		if (!is_container(&it) || it.op == OP_AT) {
 			note_variable(path, name, "");
 			continue;
@@ -1426,6 +1937,7 @@ static void note_variables(struct cursor c, const char *path)
 /* ---- items ---- */
 
 static int in_request;
+static int is_job;			/* whose reply no modem sends */
 static int tail;			/* none, at this level, or all */
 static struct cursor request_items;
 
@@ -1458,7 +1970,7 @@ static enum op bare_of(const struct item *it)
 	struct item first;
 
 	return is_container(it) && next_item(&c, &first) && first.name &&
-		!*first.name ? first.op : OP_END;
+		!*first.name ? first.op : 0;
 }
 
 /* Elements of a comma list stand in a row. */
@@ -1476,19 +1988,20 @@ static void test_item(const struct item *it, int level)
 	int what = it->kind->what, i;
 
 	want(it->op < OP_SUFFIXES && it->op >= OP_TLV, "no kind", name);
-	want(level > tail, "nothing may follow what takes the rest", name);
+	want(level > tail || is_job, "nothing may follow what takes the rest", name);
 	if (it->tlv < 0 && (it->kind->where == TAIL || it->op == OP_ALL))
 		tail = it->op == OP_ALL ? level : INT_MAX;
 	want(it->bare == bare_of(it), "bare or not", name);
 	if (it->kind->has & SHOW) {
 		want(it->show < SHOW_TABLES + n_tables, "no show", name);
-		table = table_or_none(it->show);
+		table = table_of(it->show);
 		want(what != ID || !*table || is_uuid_table(table),
 			"no table of UUIDs", name);
 		want(what == ID || !is_uuid_table(table), "a table of UUIDs",
 			name);
-		want(*table != '*' || it->kind->size < 8,
-			"64 bits are not scaled", name);
+		want(*table != '*' || it->kind->size < 8 ||
+			scale_of(table).is_plain, "64 bits are not scaled",
+			name);
 	}
 	if (what == COUNTER || it->op == OP_PAIRS || it->op == OP_DATA_AT)
 		want(it->n < 4, "counts beyond 3", name);
@@ -1500,7 +2013,6 @@ static void test_item(const struct item *it, int level)
 	}
 	want(can_encode(it->op), "the encoder has no such kind", name);
 	want(!it->bare || is_listable(it->bare), "no list of these", name);
-	want(!is_container(it) || it->in_place, "AGAIN has no options", name);
 	want(it->help || !*name || (is_container(it) && !it->bare) ||
 		it->op == OP_CONST, "an argument without help", name);
 	want(it->help || !(it->fallback || it->givens || it->also ||
@@ -1512,7 +2024,9 @@ static void test_item(const struct item *it, int level)
 	}
 }
 
-static void test_parts(const struct command *c)
+static void test_guards(enum command_number c, enum op part, int version);
+
+static void test_parts(enum command_number c)
 {
 	int version, part;
 
@@ -1521,12 +2035,13 @@ static void test_parts(const struct command *c)
 			struct cursor items = find_part(c, (enum op)part,
 				version);
 
-			if (!has_version(c, (enum op)part, version))
+			if (!has_part(c, (enum op)part, version))
 				continue;
 			begin(part == OP_REPLY ? "items of the reply" :
-				"items of the request", head_of(c)->name,
+				"items of the request", name_of(c),
 				version);
 			in_request = part == OP_REQUEST;
+			is_job = commands[c].kind == KIND_JOB && !in_request;
 			tail = -1;
 			request_items = items;
 			each_item(items, 0, test_item);
@@ -1534,11 +2049,307 @@ static void test_parts(const struct command *c)
 			if (!in_request)
 				note_variables(items, "");
 			end();
-			if (!in_request)
-				test_reply(c, version);
-			else
+			if (in_request)
 				test_round_trip(c, version);
+			else if (!is_job)
+				test_reply(c, version);
+			test_guards(c, (enum op)part, version);
 		}
+}
+
+/* ---- guards: the table again, as text ---- */
+
+/*
+ * Another expansion, which knows nothing of ops: what each item, guard and
+ * container of the table is called, as a mark and a name.
+ */
+enum mark {
+	MARK_ITEM = 2, MARK_USE, MARK_OPEN, MARK_END, MARK_GUARD, MARK_BODY,
+	MARK_BACK, MARK_HEAD = 14, MARK_PART, MARK_SAME
+};
+
+#undef MARK
+#undef MARK_TEXT
+#undef WHEN
+#undef IS
+#undef USE
+#define MARK(...)
+#define MARK_TEXT(op, text)
+#define WHEN(command, field, bit)	"\6" #field "\0\1"
+#define IS(command, field, n)		"\6" #field "\0\1"
+#define USE(body)			"\3" #body "\0\1"
+
+static const char marks[] =
+#define ITEM(ops, text, size, field)		"\2" text "\1"
+#define OPEN(ops, text, size, weight, field)	"\4" text "\1"
+#define END					"\5\0\1"
+#define BODY(name)				"\7" #name "\0\1"
+#define BACK					"\10\0\1"
+#define HEAD(kind, name, ...)			"\16" #name "\0\1"
+#define PART(op, part, v, size)			"\17" #op #v "\0\1"
+#define SAME(name, other)			"\20" #other "\0\1"
+#include "../commands.def"
+;
+
+/* The next mark and its name, or NULL for an item without a name. */
+static enum mark next_mark(const char **at, const char **name)
+{
+	enum mark mark = (enum mark)*(*at)++;
+
+	*name = **at == '\1' ? NULL : *at;
+	while (**at != '\1')
+		(*at)++;
+	(*at)++;
+	return mark;
+}
+
+/* Behind the mark of this name. */
+static const char *find_mark(enum mark wanted, const char *wanted_name)
+{
+	const char *at = marks, *name;
+
+	while (at < marks + sizeof(marks) - 1)
+		if (next_mark(&at, &name) == wanted && name &&
+		    !strcmp(name, wanted_name))
+			return at;
+	return NULL;
+}
+
+struct step {
+	const char *name, *guard;	/* guard: the name of its field */
+	int level, field;		/* field: the number, or -1 */
+};
+
+static struct step steps[2][512];
+static size_t n_steps[2];
+
+static void add_step(int of, const char *name, const char *guard, int level,
+	int field)
+{
+	if (n_steps[of] == COUNT_OF(steps[0]))
+		abort();
+	steps[of][n_steps[of]++] = (struct step){ name, guard, level, field };
+}
+
+/* The items from a mark on, up to the end of the part or body. */
+static void walk_marks(const char *at, int *level)
+{
+	const char *name, *guard = NULL;
+
+	while (at < marks + sizeof(marks) - 1) {
+		enum mark mark = next_mark(&at, &name);
+
+		switch (mark) {
+		case MARK_GUARD:
+			guard = name;
+			continue;
+		case MARK_USE:
+			walk_marks(find_mark(MARK_BODY, name), level);
+			break;
+		case MARK_ITEM: case MARK_OPEN:
+			add_step(0, name, guard, *level, -1);
+			*level += mark == MARK_OPEN;
+			break;
+		case MARK_END:
+			if (!(*level)--)
+				return;
+			break;
+		default:
+			return;
+		}
+		guard = NULL;
+	}
+}
+
+/* Where the layout of a part begins that a version has. */
+static const char *find_layout(const char *command, enum op part, int version)
+{
+	const char *at = find_mark(MARK_HEAD, command), *best = NULL, *name;
+	const char *kind = part == OP_REPLY ? "OP_REPLY" : "OP_REQUEST";
+	enum mark mark = MARK_ITEM;
+
+	if (part == OP_REQUEST)
+		best = at;
+	while (mark != MARK_HEAD && at < marks + sizeof(marks) - 1) {
+		mark = next_mark(&at, &name);
+		if (mark == MARK_SAME && part == OP_REPLY)
+			return find_layout(name, part, version);
+		if (mark == MARK_PART && !strncmp(name, kind, strlen(kind)) &&
+		    name[strlen(kind)] - '0' <= version)
+			best = at;
+	}
+	return best;
+}
+
+static void add_item_step(const struct item *it, int level)
+{
+	add_step(1, it->name, it->guard == OP_END ? NULL : "", level,
+		it->guard == OP_END ? -1 : it->guard_field);
+}
+
+/* The number of a field among those of the top level. */
+static int field_number(const char *name)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < n_steps[0]; i++) {
+		const struct step *s = &steps[0][i];
+
+		if (s->level || !s->name)
+			continue;
+		if (!strcmp(s->name, name))
+			return n;
+		n++;
+	}
+	return -1;
+}
+
+/*
+ * The ops have the items of the text, in its order, and a guard has the number
+ * of the field that it names. (The reply of a job is that of its query.)
+ */
+static void test_guards(enum command_number c, enum op part, int version)
+{
+	int level = 0, is_sent = commands[c].kind != KIND_JOB;
+
+	begin(part == OP_REPLY ? "guards of the reply" :
+		"guards of the request", name_of(c), version);
+	n_steps[0] = n_steps[1] = 0;
+	walk_marks(find_layout(name_of(c), part, version), &level);
+	each_item(find_part(c, part, version), 0, add_item_step);
+	want(n_steps[0] == n_steps[1], "another number of items", "");
+	for (size_t i = 0; i < n_steps[0] && i < n_steps[1]; i++) {
+		const struct step *a = &steps[0][i], *b = &steps[1][i];
+
+		want(a->level == b->level && !a->name == !b->name &&
+			(!a->name || !strcmp(a->name, b->name)),
+			a->name ? a->name : "no name", b->name ? b->name :
+			"no name");
+		want(!a->guard == !b->guard, "a guard in one only",
+			a->guard ? a->guard : "");
+		want(!a->guard || !is_sent || b->field ==
+			field_number(a->guard), "it guards by another field",
+			a->guard ? a->guard : "");
+	}
+	end();
+}
+
+/* A body uses no other. */
+static void test_bodies(void)
+{
+	const char *at = marks, *name, *body = NULL;
+
+	while (at < marks + sizeof(marks) - 1) {
+		enum mark mark = next_mark(&at, &name);
+
+		if (mark == MARK_BODY)
+			begin("body", body = name, 0);
+		want(!body || mark != MARK_USE, "it uses another", name);
+		want(!body || mark != MARK_HEAD, "it does not end", name);
+		if (mark == MARK_BACK) {
+			end();
+			body = NULL;
+		}
+	}
+}
+
+/* The numbers by which C asks for fields are those of the walk. */
+static void test_field_numbers(void)
+{
+#define F(command, field)	{ #command, #field, FIELD(command, field) }
+	static const struct {
+		const char *command, *field;
+		size_t number;
+	} fields[] = {
+		F(get_radio_state, hw_radio_state),
+		F(get_radio_state, sw_radio_state),
+		F(get_pin, pin_type), F(get_pin, pin_state),
+		F(get_pin, remaining_attempts),
+		F(get_register_state, nw_error),
+		F(get_register_state, register_state),
+		F(get_connect, activation_state),
+		F(get_ip_configuration, session_id),
+		F(get_ip_configuration, ipv4_address),
+		F(get_ip_configuration, ipv6_address),
+		F(get_ip_configuration, ipv4_dns),
+		F(get_ip_configuration, ipv6_dns),
+		F(get_ip_configuration, ipv4_mtu),
+		F(get_ip_configuration, ipv6_mtu),
+		F(dms_foxconn_get_firmware_version, version),
+		F(dms_get_ids, imei),
+	};
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		for (int version = 0; version <= VERSION_MAX; version++) {
+			int level = 0, number;
+
+			begin("field", fields[i].field, version);
+			n_steps[0] = 0;
+			walk_marks(find_layout(fields[i].command, OP_REPLY,
+				version), &level);
+			number = field_number(fields[i].field);
+			want(number == (int)fields[i].number, "another number",
+				fields[i].command);
+			want(number < FIELDS_MAX, "too many fields", "");
+			end();
+		}
+}
+
+/* ---- help ---- */
+
+static char help_text[16384];
+static enum command_kind help_kind;
+
+static void want_name_in_help(const char *name, const char *more)
+{
+	char option[80];
+	struct text t = TEXT(option);
+
+	text_add(&t, "--");
+	text_dashed(&t, name);
+	text_add(&t, more);
+	want(strstr(help_text, option) != NULL, "not in the help", option);
+}
+
+static void want_in_help(const struct item *it)
+{
+	const char *p = table_of(it->show), *word;
+	unsigned flags = it->flags;
+	uint64_t n;
+
+	if (flags & FLAG(OP_VALUE) || help_kind >= KIND_RAW_MBIM)
+		want(strstr(help_text, "value) ") != NULL, "no value", "");
+	else
+		want_name_in_help(it->name, "");
+	if (it->also)
+		want_name_in_help(it->also, "");
+	if (flags & FLAG(OP_SECRET) && !(flags & FLAG(OP_VALUE)))
+		want_name_in_help(it->name, "-file");
+	p += *p == '|';
+	while (*p != '*' && (word = next_word(&p, &n))) {
+		char dashed[80];
+		struct text t = TEXT(dashed);
+
+		text_dashed(&t, word);
+		want(strstr(help_text, dashed) != NULL, "not in the help",
+			dashed);
+	}
+}
+
+/* The help of a command names all its options and words, in lines of text. */
+static void test_help(enum command_number c)
+{
+	struct text t = TEXT(help_text);
+
+	begin("help", name_of(c), 0);
+	text_command_help(&t, c);
+	want(t.len < sizeof(help_text) - 1, "it is cut", "");
+	help_kind = head_of(c)->kind;
+	each_option(c, want_in_help);
+	for (const char *p = help_text; *p; p++)
+		want(*p == '\n' || ((uint8_t)*p >= ' ' && (uint8_t)*p < 127),
+			"no text", p);
+	end();
 }
 
 /* ---- value tables ---- */
@@ -1589,11 +2400,32 @@ static void test_words(const char *table, int show)
 			word);
 		want(*word == '-' || (parse_value(show, word, &got, &minus) &&
 			got == n), "not parsed", word);
-		forget_events();
-		show_number("x", show, n, (int64_t)n < 0);
-		want(n_events && events[*table == '|'].s && !strcmp(word,
-			events[*table == '|'].s), "shown as another", word);
+		forget_prints();
+		printer = &noting[MISSING_NONE];
+		print_shown("x", show, n, (int64_t)n < 0);
+		want(n_prints && prints[*table == '|'].s && !strcmp(word,
+			prints[*table == '|'].s), "shown as another", word);
 	}
+}
+
+/* Nothing; or a blank and a unit; or, behind it, from and to of a bar. */
+static void test_unit(const char *unit)
+{
+	size_t len = strlen(unit), n;
+	char *end;
+	long from, to_;
+
+	if (!len)
+		return;
+	n = strcspn(unit + 1, " ") + 1;
+	want(*unit == ' ' && n > 1, "no unit", unit);
+	if (!unit[n])
+		return;
+	from = strtol(unit + n, &end, 10);
+	want(end > unit + n && *end == ' ', "from what?", unit);
+	to_ = strtol(end, &end, 10);
+	want(!*end, "to what?", unit);
+	want(from < to_, "a bar from more to less", unit);
 }
 
 static void test_scale(const char *table, int show)
@@ -1604,19 +2436,23 @@ static void test_scale(const char *table, int show)
 	int64_t n;
 	int minus;
 
-	want(s.a && s.c > 0, "scale", table);
+	want(s.is_plain || (s.a && s.c > 0), "scale", table);
 	for (n = -33000; n < 33000; n++) {
 		struct text t = TEXT(text);
 
 		text[0] = '\0';
 		text_scaled(&t, table, n);
-		want((n == s.unknown) == !text[0], "unknown", table);
-		want(n == s.unknown || (parse_value(show, text, &got, &minus)
+		want((!s.is_plain && n == s.unknown) == !text[0], "unknown",
+			table);
+		want(!text[0] || (parse_value(show, text, &got, &minus)
 			&& (int64_t)got == n && minus == (n < 0)),
 			"not the same back", text);
 	}
-	want(parse_value(show, "unknown", &got, &minus) &&
-		(int64_t)got == s.unknown, "unknown is not parsed", table);
+	want(parse_value(show, "unknown", &got, &minus) == !s.is_plain,
+		"unknown is taken or not", table);
+	want(s.is_plain || (int64_t)got == s.unknown, "unknown is not parsed",
+		table);
+	test_unit(s.unit);
 }
 
 static void test_tables(void)
@@ -1880,44 +2716,44 @@ static void write_seed(const char *directory, const char *target,
 }
 
 /* Of the forms that tests/fuzz.c reads: see there. */
-static void seed_part(const char *directory, const struct command *c,
+static void seed_part(const char *directory, enum command_number number,
 	enum op part, int version)
 {
 	static uint8_t seed[MBIM_REPLY_MAX + 4];
-	const struct command *before;
+	const struct command *c = &commands[number], *other;
 	struct maker *m;
 
-	if (!has_version(c, part, version))
+	if (!has_part(number, part, version))
 		return;
-	m = make_part(c, part, version);
+	m = make_part(number, part, version);
 	seed[0] = (uint8_t)(c->kind < KIND_RAW_MBIM ? c->kind << 6 | c->service :
 		(3 << 6) + c->kind - KIND_RAW_MBIM);
 	put_number(seed + 1, c->id, 2);
 	seed[3] = (uint8_t)(version | (part == OP_REQUEST ? 4 : 0));
-	for (before = commands; before < c; before++)
-		if (before->kind == c->kind && before->id == c->id &&
-		    before->service == c->service)
+	for (other = commands; other < c; other++)
+		if (other->kind == c->kind && other->id == c->id &&
+		    other->service == c->service)
 			seed[3] += 16;
 	memcpy(seed + 4, m->bytes, m->at);
-	write_seed(directory, "reply", head_of(c)->name, (part == OP_REQUEST ?
+	write_seed(directory, "reply", name_of(number), (part == OP_REQUEST ?
 		100 : 0) + 10 * version + variation, seed, m->at + 4);
 	free(m);
 }
 
-static void seed_arguments(const char *directory, const struct command *c,
+static void seed_arguments(const char *directory, enum command_number c,
 	int version)
 {
 	static char seed[65536];
 	size_t i, len;
 
-	if (!has_version(c, OP_REQUEST, version))
+	if (!has_part(c, OP_REQUEST, version))
 		return;
 	n_expected = 0;
 	forget_options();
 	values_only = 1;
 	give_items(find_part(c, OP_REQUEST, version));
-	len = (size_t)sprintf(seed, "--%s", head_of(c)->name) + 1;
-	if (c->kind >= KIND_RAW_MBIM && variation % 2) {
+	len = (size_t)sprintf(seed, "--%s", name_of(c)) + 1;
+	if (commands[c].kind >= KIND_RAW_MBIM && variation % 2) {
 		join_values(seed + len);
 		len += strlen(seed + len) + 1;
 		forget_options();
@@ -1931,26 +2767,23 @@ static void seed_arguments(const char *directory, const struct command *c,
 			len += (size_t)sprintf(seed + len, "--%s=%s",
 				given_options[i].name, given_options[i].value)
 				+ 1;
-	write_seed(directory, "arguments", head_of(c)->name, 10 * version +
+	write_seed(directory, "arguments", name_of(c), 10 * version +
 		variation, (uint8_t *)seed, len);
 }
 
 static void write_seeds(const char *directory)
 {
-	size_t i;
-	int version;
-
-	for (i = 0; i < n_commands; i++)
-		for (version = 0; version < 4; version++) {
-			seed_part(directory, &commands[i], OP_REPLY, version);
-			seed_part(directory, &commands[i], OP_REQUEST, version);
-			seed_arguments(directory, &commands[i], version);
+	for (enum command_number c = 0; c < COMMANDS; c++)
+		for (int version = 0; version <= VERSION_MAX; version++) {
+			seed_part(directory, c, OP_REPLY, version);
+			seed_part(directory, c, OP_REQUEST, version);
+			seed_arguments(directory, c, version);
 		}
 }
 
 int main(int argc, char **argv)
 {
-	size_t i;
+	enum command_number c;
 
 	if (argc > 2 && !strcmp(argv[1], "-s")) {
 		variation = argc > 3 ? atoi(argv[3]) % VARIATIONS : 0;
@@ -1967,20 +2800,35 @@ int main(int argc, char **argv)
 	test_command_names();
 	test_raw_values();
 	test_made_up();
-	for (i = 0; i < n_commands; i++) {
-		test_options(&commands[i]);
-		test_parts(&commands[i]);
-		test_members(&commands[i]);
-		test_needed(&commands[i]);
-		if (commands[i].kind >= KIND_RAW_MBIM)
-			test_raw(&commands[i]);
-		limited = &commands[i];
-		each_item(head_of(limited)->request, 0, test_limit);
+	test_lengths();
+	test_raw_lengths();
+	test_goals();
+	test_stages();
+	test_methods();
+	test_bodies();
+	test_field_numbers();
+	for (c = 0; c < COMMANDS; c++) {
+		test_options(c);
+		test_parts(c);
+		test_members(c);
+		test_needed(c);
+		if (commands[c].kind >= KIND_RAW_MBIM)
+			test_raw(c);
+		limited = c;
+		each_item(find_part(c, OP_REQUEST, 0), 0, test_limit);
+		each_item(find_part(c, OP_REQUEST, 0), 0, test_digits);
+		if (commands[c].kind != KIND_JOB)
+			test_missing(c, MISSING_ALL);
+		if (commands[c].kind <= KIND_SET)
+			test_missing(c, MISSING_KEYS);
+		test_job_names(c);
+		test_collisions(c);
+		test_help(c);
 	}
 	begin("containers within each other", "all", (int)deepest);
 	want(deepest + 2 <= LEVELS, "more than the printer has levels", "");
 	end();
-	forget_events();
+	forget_prints();
 	printf("table: %d passed, %d failed, 0 skipped\n", n_passed, n_failed);
 	return n_failed != 0;
 }

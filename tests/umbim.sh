@@ -189,7 +189,16 @@ remaining attempts: 2' "$(cat "$work/err")"
 	modem_check sessions=
 	umbim 0 -n -t 3 -d "$dev" connect internet
 	umbim 0 -n -d "$dev" caps
+	modem_check sessions=
+	umbim 0 -t 3 -d "$dev" connect internet
+	prints "$(session '0001 - activated' '0000 - unknown' '0001 - ipv4')"
 	modem_stop sessions=
+
+	# what looks like an option is a value all the same
+	modem_start apn=-j
+	umbim 0 -n -t 3 -d "$dev" connect -j chap --open @x
+	umbim 3 -t 4 -d "$dev" disconnect
+	modem_stop
 
 	umbim 255 -n -d "$work/none" caps
 	umbim 1 -n caps
@@ -238,10 +247,10 @@ list() # NAME: its words, one a line
 
 values() # NAME: the lines "number word" of a table in commands.def
 {
-	awk -v start="^VALUES\\($1\\)" '$0 ~ start { on = 1 }
-		on { print } on && /END/ { exit }' "$here/../commands.def" |
-		grep -o 'V([0-9]*, [a-z0-9_]*)' |
-		sed 's/V(\([0-9]*\), \(.*\))/\1 \2/' | tr _ -
+	awk -v start="VALUES($1," '/^[^ \t]/ { on = index($0, start) == 1 }
+		on' "$here/../commands.def" |
+		grep -o '[VE]([a-z0-9_, ]*)' | tr -d 'A-Z(),' |
+		awk '{ print $(NF - 1), $NF }' | tr _ -
 }
 
 in_shells sequence codes

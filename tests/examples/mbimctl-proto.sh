@@ -131,7 +131,7 @@ proto_mbimctl_setup()
 	allow=home
 	[ "$allow_roaming" != 1 ] || allow=$allow,roaming
 	[ "$allow_partner" != 1 ] || allow=$allow,partner
-	set -- --up --apn "$apn" --allow "$allow" --session-id "${session:-0}" \
+	set -- --up --apn="$apn" --allow "$allow" --session-id "${session:-0}" \
 		-t "${timeout:-120}"
 	[ -z "$device" ] || set -- "$@" -d "$device"
 	case $pdptype in
@@ -139,11 +139,11 @@ proto_mbimctl_setup()
 	[iI][pP][vV]6)		set -- "$@" --ip-type ipv6 ;;
 	[iI][pP][vV]4[vV]6)	set -- "$@" --ip-type ipv4v6 ;;
 	esac
-	[ -z "$pincode" ] || set -- "$@" --pin @/proc/self/fd/3
+	[ -z "$pincode" ] || set -- "$@" --pin-file /proc/self/fd/3
 	case $auth in
 	''|none)	;;
-	*)	set -- "$@" --auth "$auth" --user-name "$username" \
-			--password @/proc/self/fd/4 ;;
+	*)	set -- "$@" --auth "$auth" --user-name="$username" \
+			--password-file /proc/self/fd/4 ;;
 	esac
 
 	mbimctl_run "$file" "$@"
