@@ -26,7 +26,8 @@ stop()
 
 say()
 {
-	printf '\n# %s\n' "$@"
+	echo
+	printf '# %s\n' "$@"
 }
 
 # What the kernel shows of a modem on USB: an interface with the driver
@@ -39,7 +40,7 @@ plug_in()
 		"$dir/sys/class/net" "$dir/dev" &&
 	mkdir "$port/1-1:1.12/usbmisc/cdc-wdm0" &&
 	echo 1199 >"$port/idVendor" &&
-	echo 9041 >"$port/idProduct" &&
+	echo 9079 >"$port/idProduct" &&
 	echo 7 >"$port/devnum" &&
 	echo 0x1002 >"$port/1-1:1.12/net/wwan0/flags" &&
 	ln -s ../../../../bus/usb/drivers/cdc_mbim "$port/1-1:1.12/driver" &&
@@ -58,7 +59,8 @@ plug_in()
 }
 
 # step EXIT-CODE TEXT OPTIONS...: run it, show it (without the temporary
-# directory), and see that it ends so and says that.
+# directory, nor the width that it gives a table), and see that it ends so and
+# prints that.
 step()
 {
 	expected=$1
@@ -68,7 +70,8 @@ step()
 	MBIMCTL_ROOT=$dir MBIMCTL_RUN_DIR=$dir/run \
 		$MBIMCTL "$@" >"$dir/raw" 2>&1
 	code=$?
-	sed "s,$dir,,g" "$dir/raw" >"$dir/out"
+	sed -e "s,$dir,,g" -e "s/^  device$margin/  device/" "$dir/raw" \
+		>"$dir/out"
 	cat "$dir/out"
 	[ $code = 0 ] || echo "(exit code $code)"
 	[ $code = "$expected" ] || stop "exit code $code, not $expected"
@@ -81,31 +84,30 @@ report()
 	sed -n "s/^$1=//p" "$dir/report"
 }
 
+margin=$(printf "%${#dir}s")
 plug_in
 
 say "Which modems are there? With one of them, -d is not needed."
-step 0 'device: */dev/cdc-wdm0$' --list
+step 0 '^  /dev/cdc-wdm0  *wwan0  *1-1  *1199:9079  *cdc_mbim' --list
 say "What is it?"
 step 0 '^hardware info: *EM7355' --get-device-caps
 say "Its radio is off, and the FCC lock does not let it on."
 step 10 'radio-state: .*OperationNotAllowed' --set-radio-state on
-say "So tell it that the host may: a QMI message, through MBIM. Then it works."
-step 0 '' --dms-set-fcc-authentication
-step 0 '^sw radio state: *on' --set-radio-state on
-say "Find the network, and attach to its packet service."
-step 0 '^register state: *home' --register
-step 0 '^packet service state: *attached' --attach
-say "A data session. This command leaves the modem open, to keep it."
-step 0 '^activation state: *activated' --connect --apn internet --ip-type ipv4v6
-say "Its IP configuration: for people, for programs, for shell scripts."
-step 0 '^ipv4 gateway: *[0-9.]*$' --get-ip-configuration
+say "A QMI message, through MBIM, lifts that lock; the VID:PID says which one."
+step 0 '^sw radio state: *on' --fcc-unlock
+say "Find the network, attach to its packet service, start a data session," \
+	"ask for its addresses. This leaves the modem open, to keep the session."
+step 0 '^ipv4 address: *[0-9.]*/' --up --apn internet --ip-type ipv4v6
+say "The same for programs, for shell scripts, and as commands of ip(8): once" \
+	"more, because what is up stays as it is."
 step 0 '"ipv4_gateway":"[0-9.]*"' --get-ip-configuration -o json
 step 0 "^mbim_ipv4_dns='[0-9. ]*'" --get-ip-configuration -o sh
+step 0 "^ip link set dev 'wwan0' up" --up --apn internet --ip-type ipv4v6 -o ip
 say "The signal, while connected; the session is still there afterwards."
-step 0 '^rssi: *-71' --get-signal-state
+step 0 '^rssi: *-71 dBm' --get-signal-state
 step 0 '^activation state: *activated' --get-connect
 say "That was all: the session ends, and the modem is closed."
-step 0 '^activation state: *deactivated' --disconnect
+step 0 '^sessions: *0' --down
 
 kill $modem
 wait $modem 2>/dev/null

@@ -116,9 +116,9 @@ recipes()
 {
 	modem
 	block find-the-modem-1 0
-	like out "device: *$root/dev/cdc-wdm0\$"
-	like out 'interface: *wwan0$'
-	like out 'bus: *1-1\.2$'
+	like out "$root/dev/cdc-wdm0"
+	like out '\(^\| \)wwan0\( \|$\)'
+	like out '\(^\| \)1-1\.2\( \|$\)'
 	block find-the-modem-2 0
 	same "lines of hardware info" 3 "$(grep -c '^hardware info: *EM7355' \
 		"$work/out")"
@@ -195,7 +195,9 @@ nameserver 2001:db8::35" "$(cat "$work/home/etc/resolv.conf")"
 	machine
 	modem_pty delay=100
 	block stay-connected-4 0
-	same signal.log 1 "$(grep -c '^{"rssi":-71,' "$work/home/signal.log")"
+	same signal.log 1 "$(grep -c \
+		'^{"command":"get-signal-state","rssi":-71,' \
+		"$work/home/signal.log")"
 	same register.log 1 "$(grep -c '"register_state":"home"' \
 		"$work/home/register.log")"
 	modem_stop
@@ -229,9 +231,9 @@ link set dev wwan0 down' "$(cat "$work/home/ip.log")"
 	connected
 	reports opens 1
 	block look-at-the-signal-while-connected-1 0
-	like out 'rssi: *-71$'
+	like out 'rssi: *-71 dBm'
 	like out 'in octets: *[0-9]'
-	like out 'rsrp: *-101$'
+	like out 'rsrp: *-101'
 	plain 0 --get-connect
 	like out 'activation state: *activated$'
 	plain 0 --disconnect
@@ -254,7 +256,7 @@ Simulated" "$(cat "$work/out")"
 	unlike out malformed
 	same "frames decoded" 1 "$(grep -c '^# ' "$work/out")"
 	block send-what-the-table-does-not-know-1 0
-	like out 'rssi: *-71$'
+	like out 'rssi: *-71 dBm'
 	like out 'imei: *[0-9]'
 	block keep-the-line-on-suspending-modems-1 0
 	same power/control on "$(cat "$usb/power/control")"
@@ -277,18 +279,18 @@ options()
 	done >"$tmp/helps"
 	grep -o -e '--[a-z][a-z0-9-]*' "$readme" | sort -u |
 	while read -r option; do
-		grep -q -e "[ ,]$option\\([ ,=]\\|\$\\)" "$tmp/help" \
+		grep -q -e "[ ,]$option\\([ ,;=]\\|\$\\)" "$tmp/help" \
 			"$tmp/helps" ||
 			echo "$option"
-	done | grep -v -x -e --command -e --parameter >"$tmp/unknown"
+	done | grep -v -x -e --command -e --parameter -e --name >"$tmp/unknown"
 	same "options that are in no help" '' "$(cat "$tmp/unknown")"
 }
 
 targets()
 {
 	what="make's targets"
-	sed -n -e 's/^    \(make [a-z][a-z]*\).*/\1/p' \
-		-e 's/.*`\(make [a-z][a-z]*\).*/\1/p' "$readme" | sort -u |
+	sed -n -e 's/^    \(make [a-z][a-z-]*\).*/\1/p' \
+		-e 's/.*`\(make [a-z][a-z-]*\).*/\1/p' "$readme" | sort -u |
 	while read -r make target; do
 		grep -q "^$target:" "$here/../Makefile" || echo "$make $target"
 	done >"$tmp/unknown"
@@ -349,8 +351,8 @@ form()
 	what=README
 	same "lines beyond column 80" '' "$(expand "$readme" |
 		grep -n '.\{81\}')"
-	# 300 without the jobs
-	check "345 lines at most" [ "$(grep -c '' "$readme")" -le 345 ]
+	# 300 without the jobs, 20 for what the outputs promise
+	check "365 lines at most" [ "$(grep -c '' "$readme")" -le 365 ]
 }
 
 # mbim_... come from eval, which shellcheck does not see.
