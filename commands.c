@@ -157,7 +157,7 @@ struct command {
 static const struct command commands[] = {
 #define HEAD(kind, name, service, id, request, reply, help) \
 	{ offsetof(struct names_at, c_##name), \
-	  offsetof(struct ops_at, c_##name), id, BYTE(service), kind },
+	  offsetof(struct ops_at, c_##name), SHORT(id), BYTE(service), kind },
 #include "commands.def"
 };
 
@@ -170,10 +170,6 @@ static const struct {
 	  offsetof(struct ops_at, b_##name) },
 #include "commands.def"
 };
-
-#define HEAD(kind, name, service, id, ...) \
-	_Static_assert((id) <= UINT16_MAX, "the number of " #name);
-#include "commands.def"
 
 /* 6. The words of the value tables, as "number word"; where each begins. */
 
@@ -217,8 +213,9 @@ static const struct refusal {
 #define V(n, word)
 #define S(n, name)
 #define Q(n, name)
-#define STATUS(n, name, exit, hint)	{ n, cmd_##hint, DOMAIN_MBIM, exit },
-#define QMI_ERROR(n, name, exit)	{ n, cmd_none, DOMAIN_QMI, exit },
+#define STATUS(n, name, exit, hint) \
+	{ SHORT(n), cmd_##hint, DOMAIN_MBIM, exit },
+#define QMI_ERROR(n, name, exit)	{ SHORT(n), cmd_none, DOMAIN_QMI, exit },
 #include "commands.def"
 };
 

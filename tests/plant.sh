@@ -139,6 +139,10 @@ plant_by() # COMPILER
 	planted 'a lock above 255' 's/LOCK(28, 1)/LOCK(284, 1)/'
 	planted 'a guard on a bit above 255' \
 		's/WHEN(get_ip_configuration, ipv4_available, 1)/WHEN(get_ip_configuration, ipv4_available, 256)/'
+	planted 'a message above 65535' \
+		's/^QMI(dms_get_ids, DMS, 0x0025/QMI(dms_get_ids, DMS, 0x10025/'
+	planted 'a status with an exit code above 65535' \
+		's/STATUS(5, PinRequired/STATUS(65541, PinRequired/'
 	planted 'a 257th value table' "/^VALUES(on_off,/{p;$(i=0
 		while [ $i -lt 256 ]; do
 			echo "i\\"
