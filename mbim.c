@@ -1404,7 +1404,7 @@ static int open_run_dir(int make)
 			continue;
 		/* others must not be able to write the marker */
 		if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-		    (st.st_mode & 077) == 0)
+		    (st.st_mode & 022) == 0)
 			return fd;
 		close(fd);
 		errno = EPERM;

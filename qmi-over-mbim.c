@@ -73,6 +73,8 @@ int qmi_result(struct reader tlvs)
 	error = take_number(&v, 2);
 	if (v.bad)
 		return -1;
+	if (status && !error)
+		error = qmi_error_UnknownError;
 	return status ? (int)error : 0;
 }
 

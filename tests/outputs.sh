@@ -524,6 +524,11 @@ unknown()
 	plain 0 --decode "$work/in"
 	like out '0x2a: *beef'
 
+	# a failure without a number is one all the same
+	printf '0113008002340206002500070002040005000000\n' >"$work/in"
+	plain 0 -j --decode "$work/in"
+	like out '"result":"UnknownError"'
+
 	# a message that nobody knows: WDS 0x2d, whose TLVs are known
 	modem_start
 	run 0 --wds-start-network --apn internet

@@ -515,7 +515,8 @@ untrusted()
 		is=opened
 		case $why in
 		nothing) is=joined ;;
-		mode) chmod 755 "$work/run" ;;
+		mode)	chmod 755 "$work/run"
+			is=joined ;;
 		group) chmod 770 "$work/run" ;;
 		owner)
 			if ! chown 12345 "$work/run" 2>/dev/null; then
