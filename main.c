@@ -357,7 +357,7 @@ static int act(struct mbim *m, const struct stage *s)
 /* ---- jobs: waiting for a goal ---- */
 
 /* What a query that did not reach the goal means: wait on, or how it ends. */
-static int judge_query(const struct goal *g, const struct stage *s, int code)
+static int judge_query(const struct stage *s, int code)
 {
 	/* some modems say by a status that the SIM is missing */
 	if (s && code == NO_SIM && !was_refused(status_NotInitialized))
@@ -365,7 +365,7 @@ static int judge_query(const struct goal *g, const struct stage *s, int code)
 	if (code != UNSUPPORTED)
 		return DONE;
 	/* a modem without this query is taken for being there */
-	if (s && g != &goals[goal_connected])
+	if (s && s->goal != goal_connected)
 		return GO_ON;
 	return s ? DONE : code;
 }
@@ -387,7 +387,7 @@ static int look_at_goal(struct mbim *m, const struct goal *g,
 
 	if (!code && is_reached(g))
 		return GO_ON;
-	end = judge_query(g, s, code);
+	end = judge_query(s, code);
 	if (end == GO_ON)
 		clear_failure();
 	if (end)
@@ -516,8 +516,7 @@ static int up(struct mbim *m)
 		job.stage = stages[i].name;
 		if (stages[i].goal == goal_registered)
 			g.reached = allowed_states();
-		code = wait_for_goal(m, stages[i].goal == goal_registered ?
-			&g : &goals[stages[i].goal], &stages[i]);
+		code = wait_for_goal(m, &g, &stages[i]);
 	}
 	if (!code) {
 		/* it may be up without our doing: it is not to be closed */
