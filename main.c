@@ -50,19 +50,19 @@ static int is_overdue(void)
 
 /*
  * In a session signals get through only here: what poll() says is writable does
- * not make a write of a pipe's size wait.
+ * not make a write of a pipe's size wait. After a signal nothing waits.
  */
 static ssize_t write_some(int fd, const char *s, size_t len)
 {
 	struct pollfd p = { fd, POLLOUT, 0 };
-	int64_t left = run_deadline - now();
+	int64_t left = signals_seen ? 0 : run_deadline - now();
 	struct timespec t = { 0 };
 
 	if (left > 0) {
 		t.tv_sec = left / SECOND;
 		t.tv_nsec = left % SECOND;
 	}
-	if (in_session && ppoll(&p, 1, &t, &mbim.waiting) <= 0) {
+	if ((in_session || signals_seen) && ppoll(&p, 1, &t, &mbim.waiting) <= 0) {
 		errno = EINTR;
 		return -1;
 	}
@@ -72,7 +72,7 @@ static ssize_t write_some(int fd, const char *s, size_t len)
 /* Write what is there; after an error, throw it away. */
 static void flush(struct text *t)
 {
-	int fd = t->s == err_bytes ? 2 : 1, signals = signals_seen;
+	int fd = t->s == err_bytes ? 2 : 1;
 	size_t at = 0;
 
 	while (at < t->len && !failed[fd]) {
@@ -84,9 +84,7 @@ static void flush(struct text *t)
 			poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, 100);
 		else if (errno != EINTR)
 			failed[fd] = 1;
-		if (n < 0 && is_overdue())
-			failed[fd] = 1;
-		if (at < t->len && signals_seen != signals)
+		if (n < 0 && (is_overdue() || signals_seen))
 			failed[fd] = 1;
 	}
 	t->len = 0;

@@ -13,8 +13,8 @@
 #
 # system calls	all of them, execve and exit_group included (strace)
 # instructions	in user space (perf; where the machine does not count them for
-#		it, callgrind, which takes each turn of a rep for one), with an
-#		empty environment, as libc walks through it
+#		it, callgrind, which takes each turn of a rep for one), with hardly
+#		an environment, as libc walks through it
 # memory	resident set at exit, from the page tables: the program is
 #		stopped as it ends (tests/floor.c built with -DWATCH)
 # time		from start to end, the best of RUNS, because that does not
@@ -49,7 +49,8 @@ modem=
 trap '[ -z "$modem" ] || { kill $modem; wait $modem; } 2>/dev/null
 	rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
-unset MBIMCTL_ROOT MBIMCTL_RUN_DIR
+unset MBIMCTL_ROOT
+export MBIMCTL_RUN_DIR="$dir/run"	# no session is remembered
 
 have()
 {
@@ -100,11 +101,11 @@ count_instructions()
 {
 	case $counter in
 	perf)
-		env -i PATH="$PATH" perf stat -x, -e instructions:u -o "$dir/perf" "$@" \
+		env -i PATH="$PATH" MBIMCTL_RUN_DIR="$dir/run" perf stat -x, -e instructions:u -o "$dir/perf" "$@" \
 			>/dev/null 2>&1 || return
 		sed -n 's/^\([0-9][0-9]*\),.*instructions.*/\1/p' "$dir/perf" ;;
 	callgrind)
-		env -i PATH="$PATH" valgrind --tool=callgrind \
+		env -i PATH="$PATH" MBIMCTL_RUN_DIR="$dir/run" valgrind --tool=callgrind \
 			--callgrind-out-file=/dev/null "$@" \
 			2>"$dir/valgrind" >/dev/null || return
 		sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p' "$dir/valgrind" ;;

@@ -73,7 +73,7 @@ END
 completed()	# WORDS...: what completes the last of them
 {
 	what="mbimctl $*"
-	bash "$tmp/driver" "$tmp/bash" "$@" 2>&1 >"$work/out"
+	{ bash "$tmp/driver" "$tmp/bash" "$@" >"$work/out"; } 2>&1
 }
 
 is()		# EXPECTED WORDS...: all that completes

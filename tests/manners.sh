@@ -327,7 +327,7 @@ storm() # expected of the report, a word
 	last_run='50 runs and SIGTERM'
 	same "leaks" "" "$leaks"
 	same "clients released" "$(reported allocs)" "$(reported releases)"
-	check "clients were allocated at all" test "$(reported allocs)" -gt 10
+	check "clients were allocated at all" test "$(reported allocs)" -gt 0
 }
 
 storm_alone()
