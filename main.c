@@ -49,7 +49,7 @@ static int is_overdue(void)
 }
 
 /*
- * In a session signals get through only here: what poll() says is writable does
+ * From a session on signals get through only here: what poll() says is writable does
  * not make a write of a pipe's size wait. After a signal nothing waits.
  */
 static ssize_t write_some(int fd, const char *s, size_t len)
@@ -62,7 +62,7 @@ static ssize_t write_some(int fd, const char *s, size_t len)
 		t.tv_sec = left / SECOND;
 		t.tv_nsec = left % SECOND;
 	}
-	if ((in_session || signals_seen) && ppoll(&p, 1, &t, &mbim.waiting) <= 0) {
+	if (in_session && ppoll(&p, 1, &t, &mbim.waiting) <= 0) {
 		errno = EINTR;
 		return -1;
 	}
@@ -1408,9 +1408,8 @@ static void on_alarm(int sig)
 }
 
 /*
- * While the device is open signals are blocked but where we wait. One that was
- * ignored stays so. Before, they end us; afterwards they end what waits, and
- * then us.
+ * From here on signals are blocked but where we wait; they end what waits, and
+ * at last us. One that was ignored stays so. Before, they end us.
  */
 static void block_signals(void)
 {
@@ -1429,18 +1428,13 @@ static void block_signals(void)
 	in_session = 1;
 }
 
-static void unblock_signals(void)
-{
-	sigprocmask(SIG_SETMASK, &mbim.waiting, NULL);
-	in_session = 0;
-}
-
 /* A true death by a signal. */
 static void die(int sig)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
 	sigaction(sig, &action, NULL);
+	sigprocmask(SIG_SETMASK, &mbim.waiting, NULL);
 	kill(getpid(), sig);
 }
 
@@ -1638,9 +1632,7 @@ static int run_with_modem(void)
 		return code;
 	prctl(PR_SET_DUMPABLE, 0);
 	block_signals();
-	code = mbim_with_device(&mbim, run_marked);
-	unblock_signals();
-	return code;
+	return mbim_with_device(&mbim, run_marked);
 }
 
 /* In sh all variables are set, those of commands that were not run, too. */
