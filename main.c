@@ -49,8 +49,8 @@ static int is_overdue(void)
 }
 
 /*
- * From a session on signals get through only here: what poll() says is writable does
- * not make a write of a pipe's size wait. After a signal nothing waits.
+ * From a session on signals get through only here: what poll() says is writable
+ * does not make a write of a pipe's size wait. After a signal nothing waits.
  */
 static ssize_t write_some(int fd, const char *s, size_t len)
 {
