@@ -41,7 +41,7 @@ static int64_t run_deadline;		/* 0: there is none */
 
 static char out_bytes[4096], err_bytes[4096];
 static int failed[3];			/* by descriptor */
-static int in_session;			/* signals are blocked */
+static int signals_blocked;
 
 static int is_overdue(void)
 {
@@ -62,7 +62,7 @@ static ssize_t write_some(int fd, const char *s, size_t len)
 		t.tv_sec = left / SECOND;
 		t.tv_nsec = left % SECOND;
 	}
-	if (in_session && ppoll(&p, 1, &t, &mbim.waiting) <= 0) {
+	if (signals_blocked && ppoll(&p, 1, &t, &mbim.waiting) <= 0) {
 		errno = EINTR;
 		return -1;
 	}
@@ -1425,7 +1425,7 @@ static void block_signals(void)
 			sigaction(signals[i], &before, NULL);
 	}
 	sigprocmask(SIG_BLOCK, &blocked, &mbim.waiting);
-	in_session = 1;
+	signals_blocked = 1;
 }
 
 /* A true death by a signal. */

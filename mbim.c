@@ -731,7 +731,10 @@ uint64_t timeout_seconds(const struct mbim *m)
 	return (uint64_t)((m->timeout + SECOND - 1) / SECOND);
 }
 
-/* The only place that sleeps, and the only one where signals get through. */
+/*
+ * The only place of a session that sleeps and where signals get through; its
+ * output has main.c's write_some().
+ */
 int wait_for(struct mbim *m, int fd, short events, int64_t limit, short *got)
 {
 	struct pollfd p = { fd, events, 0 };

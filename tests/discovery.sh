@@ -227,11 +227,7 @@ locked()
 	like out '"locked_by":null}'
 	$MBIMCTL -t $((20 * SLOWNESS)) --get-device-caps >/dev/null 2>&1 &
 	holder=$!
-	tries=0
-	while [ "$(grep -c '^>' "$log")" -lt 2 ] && [ $tries -lt 500 ]; do
-		sleep 0.02
-		tries=$((tries + 1))
-	done
+	until_heard 2
 	if [ ! -r /proc/locks ]; then
 		skip "no /proc/locks: the holder of a lock is not known"
 	else
@@ -267,11 +263,7 @@ locked()
 			>/dev/null 2>&1 &
 		runs="$runs $!"
 	done
-	bad_runs=0
-	for i in $runs; do
-		wait $i || bad_runs=$((bad_runs + 1))
-	done
-	same "failed of those at once" 0 $bad_runs
+	all_end_well "those at once" $runs
 	modem_stop opens=5 closes=5
 }
 

@@ -722,13 +722,22 @@ static void print_man(void)
 
 /* ---- bash completion ---- */
 
+/* All names of an option, each between two texts. */
+static void option_names(const struct item *it, const char *before,
+	const char *after)
+{
+	add_dashed(before, it->name, after);
+	if (it->also)
+		add_dashed(before, it->also, after);
+	if (it->flags & FLAG(OP_SECRET) && !(it->flags & FLAG(OP_VALUE))) {
+		add_dashed(before, it->name, "-file");
+		add(after);
+	}
+}
+
 static void bash_names(const struct item *it)
 {
-	add_dashed(" --", it->name, "");
-	if (it->also)
-		add_dashed(" --", it->also, "");
-	if (it->flags & FLAG(OP_SECRET) && !(it->flags & FLAG(OP_VALUE)))
-		add_dashed(" --", it->name, "-file");
+	option_names(it, " --", "");
 }
 
 /* The parameters of each command. */
@@ -929,11 +938,7 @@ static void print_bash(void)
 
 static void name_option(const struct item *it)
 {
-	add_dashed("--", it->name, "\n");
-	if (it->also)
-		add_dashed("--", it->also, "\n");
-	if (it->flags & FLAG(OP_SECRET) && !(it->flags & FLAG(OP_VALUE)))
-		add_dashed("--", it->name, "-file\n");
+	option_names(it, "--", "\n");
 }
 
 static void name_fields(struct cursor c)

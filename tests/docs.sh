@@ -44,9 +44,9 @@ for code in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 128+N; do
 	check "exit status $code" grep -q "^$code  *[a-zA-Z]" "$tmp/man"
 done
 if command -v mandoc >/dev/null; then
-	same 'mandoc' '' "$(mandoc -T lint -W warning "$tmp/man" 2>&1 |
+	same 'mandoc' '' "$(mandoc -T lint -W warning <"$tmp/man" 2>&1 |
 		head -n 3)"
-	same 'lines that are too long' 0 "$(mandoc "$tmp/man" | col -bx |
+	same 'lines that are too long' 0 "$(mandoc <"$tmp/man" | col -bx |
 		awk 'length > 80' | wc -l)"
 else
 	skip 'no mandoc: the man page is not checked'

@@ -624,7 +624,7 @@ static void start_again(const uint8_t *data, size_t size)
 	run_deadline = 0;
 	n_calls = n_options = current = 0;
 	all_done = 0;
-	verbose = needs_none = force = output_wants_net = in_session = 0;
+	verbose = needs_none = force = output_wants_net = signals_blocked = 0;
 	signals_seen = signal_last = 0;
 	out.len = err.len = 0;
 	memset(failed, 0, sizeof(failed));

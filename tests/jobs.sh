@@ -1630,12 +1630,8 @@ at_once() # N arguments...
 	done
 	what="$crowd at once: $*"
 	last_run=$what
-	bad_runs=0
-	for i in $runs; do
-		wait "$i" || bad_runs=$((bad_runs + 1))
-	done
+	all_end_well "$what" $runs
 	cat "$work"/err.* >"$work/err"
-	same "failed of $what" 0 $bad_runs
 }
 
 meet()

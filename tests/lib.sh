@@ -329,6 +329,16 @@ until_heard() # N: until the modem has heard so many, or for long enough
 	done
 }
 
+all_end_well() # WHAT PID...: runs at once, waited for
+{
+	all_runs=$1 bad_runs=0
+	shift
+	for pid; do
+		wait "$pid" || bad_runs=$((bad_runs + 1))
+	done
+	same "failed of $all_runs" 0 $bad_runs
+}
+
 # A sanitizer that has something to say fails the case, whatever the exit code.
 sanitized()
 {

@@ -8,13 +8,8 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# Run a program, send it signals, and tell how it ended:
-#	watch [-i SIGNAL] [-n FD] [-l LOG] [SIGNAL:FRAMES:MS]... -- program...
-# Each signal goes out MS after so many frames from the host stand in LOG (and
-# after the signal before it). -i: that one is ignored at start; -n: writes to
-# that descriptor do not wait. On descriptor 3: "exit|signal N", wall and
-# processor time in ms.
-watch_source()
+# What both programs begin with.
+watching_source()
 {
 	cat <<'END'
 #define _GNU_SOURCE
@@ -24,8 +19,10 @@ watch_source()
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +34,19 @@ static long ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+END
+}
+
+# Run a program, send it signals, and tell how it ended:
+#	watch [-i SIGNAL] [-n FD] [-l LOG] [SIGNAL:FRAMES:MS]... -- program...
+# Each signal goes out MS after so many frames from the host stand in LOG (and
+# after the signal before it). -i: that one is ignored at start; -n: writes to
+# that descriptor do not wait. On descriptor 3: "exit|signal N", wall and
+# processor time in ms.
+watch_source()
+{
+	watching_source
+	cat <<'END'
 static int frames(const char *log)
 {
 	FILE *f = fopen(log, "r");
@@ -131,28 +141,8 @@ helper watch "$tmp/watch.c"
 # end what is typed (off on), and what it has shown.
 terminal_source()
 {
+	watching_source
 	cat <<'END'
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <time.h>
-#include <unistd.h>
-
-static long ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static const char *echo(int fd)
 {
 	struct termios t;
@@ -289,7 +279,7 @@ joined()
 	for step in 1:alloc 2:qmi 3:release; do
 		modem_start late=${step#*:}:700
 		run 0 --attach --connect --apn internet
-		n=$(($(grep -c '^>' "$log") + ${step%:*}))
+		n=$(($(heard) + ${step%:*}))
 		watched "signal 15" 15:$n:100 -- --dms-get-ids
 		took_at_most 1000
 		modem_check opened=1 sessions=0 opens=1 closes=0 \
@@ -300,7 +290,7 @@ joined()
 	# on a byte stream
 	modem_pty late=alloc:700
 	run 0 --attach --connect --apn internet
-	n=$(($(grep -c '^>' "$log") + 1))
+	n=$(($(heard) + 1))
 	watched "signal 15" 15:$n:100 -- --dms-get-ids
 	modem_check opened=1 sessions=0 overlapped='*' allocs=1 releases=1
 	run 0 --disconnect
@@ -383,11 +373,7 @@ signals()
 	nohup $MBIMCTL -d "$dev" --dms-get-ids \
 		>"$work/out" 2>"$work/err" &
 	victim=$!
-	i=0
-	while [ "$(grep -c '^>' "$log")" -lt 3 ] && [ $i -lt 500 ]; do
-		sleep 0.02
-		i=$((i + 1))
-	done
+	until_heard 3
 	kill -HUP $victim
 	wait $victim
 	same "under nohup" 0 $?
@@ -398,11 +384,7 @@ signals()
 	timeout 30 $MBIMCTL -d "$dev" -t $((2 * SLOWNESS)) --get-device-caps \
 		>/dev/null 2>&1 &
 	holder=$!
-	i=0
-	while [ "$(grep -c '^>' "$log")" -lt 2 ] && [ $i -lt 500 ]; do
-		sleep 0.02
-		i=$((i + 1))
-	done
+	until_heard 2
 	watched "signal 15" 15:0:$((300 * (1 + SLOWNESS / 3))) -- --dms-get-ids
 	took_at_most $((600 * (1 + SLOWNESS / 3)))
 	wait $holder
