@@ -88,12 +88,17 @@ if [ "$1" != --check ]; then
 		echo "bench: hyperfine is not installed; a loop takes the time"
 fi
 
+# A signal that is ignored, as under nohup, costs a call to leave it so.
+default_signals='env --default-signal=HUP,INT,TERM'
+$default_signals true 2>/dev/null || default_signals=
+
 # Each prints a number, or nothing. The arguments are a command.
 
 count_calls()
 {
 	have strace || return
-	strace -f -o "$dir/strace" "$@" >/dev/null 2>&1 || return
+	$default_signals strace -f -o "$dir/strace" "$@" >/dev/null 2>&1 ||
+		return
 	grep -v -e ' resumed>' -e '+++ ' -e '--- ' "$dir/strace" | grep -c '('
 }
 
@@ -101,11 +106,13 @@ count_instructions()
 {
 	case $counter in
 	perf)
-		env -i PATH="$PATH" MBIMCTL_RUN_DIR="$dir/run" perf stat -x, -e instructions:u -o "$dir/perf" "$@" \
+		env -i PATH="$PATH" MBIMCTL_RUN_DIR="$dir/run" \
+			perf stat -x, -e instructions:u -o "$dir/perf" "$@" \
 			>/dev/null 2>&1 || return
 		sed -n 's/^\([0-9][0-9]*\),.*instructions.*/\1/p' "$dir/perf" ;;
 	callgrind)
-		env -i PATH="$PATH" MBIMCTL_RUN_DIR="$dir/run" valgrind --tool=callgrind \
+		env -i PATH="$PATH" MBIMCTL_RUN_DIR="$dir/run" \
+			valgrind --tool=callgrind \
 			--callgrind-out-file=/dev/null "$@" \
 			2>"$dir/valgrind" >/dev/null || return
 		sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p' "$dir/valgrind" ;;
